@@ -1,0 +1,73 @@
+//! The generated types of every package, and their descriptors.
+//!
+//! One cargo feature per package, none on by default: a crate that is built
+//! without `file` cannot name a type of the file engine, and so cannot treat one
+//! of its tools specially. [`DESCRIPTORS`] is always whole; whoever serves all
+//! tools reads that.
+//!
+//! Nothing of ours is imported here.
+
+/// All packages as an encoded `FileDescriptorSet`, with options and comments.
+///
+/// Must stay bytes: decoding it into `prost_types` drops the options.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// Largest message in either direction, in bytes: set in every client and server.
+///
+/// Larger than any answer that a person or an agent can use at once; streams and
+/// pages carry more. Bounds what one call can make a process allocate.
+pub const MESSAGE_MAX: usize = 16 * 1024 * 1024;
+
+pub use gearmesh::*;
+
+#[allow(missing_debug_implementations, unreachable_pub, clippy::all, reason = "generated")]
+mod gearmesh {
+    pub mod tool {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.tool.v1");
+        }
+    }
+    #[cfg(feature = "file")]
+    pub mod file {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.file.v1");
+        }
+    }
+    #[cfg(feature = "http")]
+    pub mod http {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.http.v1");
+        }
+    }
+    #[cfg(feature = "journal")]
+    pub mod journal {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.journal.v1");
+        }
+    }
+    #[cfg(feature = "ledger")]
+    pub mod ledger {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.ledger.v1");
+        }
+    }
+    #[cfg(feature = "orchestrator")]
+    pub mod orchestrator {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.orchestrator.v1");
+        }
+    }
+    #[cfg(feature = "state")]
+    pub mod state {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.state.v1");
+        }
+    }
+}
+
+#[allow(unreachable_pub, clippy::all, reason = "generated; the options of the tool package name these")]
+mod google {
+    pub mod rpc {
+        tonic::include_proto!("google.rpc");
+    }
+}

@@ -1,0 +1,305 @@
+//! What travels beside a request.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tonic::metadata::{AsciiMetadataValue, MetadataMap};
+
+/// Names of the metadata that a call carries. Those that begin with `gearmesh-`
+/// are set inside the mesh only; the gateway strips them from outside callers.
+pub mod names {
+    /// The caller's key: two sends with one key are one call.
+    pub const KEY: &str = "idempotency-key";
+    /// W3C trace context.
+    pub const TRACE: &str = "traceparent";
+    /// The run to which the call belongs.
+    pub const RUN: &str = "gearmesh-run";
+    /// The task within the run.
+    pub const TASK: &str = "gearmesh-task";
+    /// The item of an `each` task.
+    pub const ITEM: &str = "gearmesh-item";
+    /// The pass of a task that is run again on purpose.
+    pub const PASS: &str = "gearmesh-pass";
+    /// Fencing epoch of the orchestrator.
+    pub const EPOCH: &str = "gearmesh-epoch";
+    /// The attempt, from 1.
+    pub const ATTEMPT: &str = "gearmesh-attempt";
+    /// Folder of the workflow file, as percent-encoded text.
+    pub const FOLDER: &str = "gearmesh-folder";
+    /// Which engine of the process is meant, for services that several serve.
+    pub const ENGINE: &str = "gearmesh-engine";
+    /// How often the engine itself may try again.
+    pub const RETRIES: &str = "gearmesh-retries";
+    /// The prefix that outside callers may not set.
+    pub const INTERNAL_PREFIX: &str = "gearmesh-";
+}
+
+/// Largest idempotency key, in bytes: long enough for a user's own text.
+pub const KEY_MAX: usize = 255;
+
+/// What travels beside a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Call {
+    /// Time left; the engine ends the call when it is over.
+    pub timeout: Option<Duration>,
+    /// Two sends with one key are one call.
+    pub key: Option<String>,
+    /// W3C trace context of the caller.
+    pub trace: Option<String>,
+    /// The run to which the call belongs.
+    pub run: Option<String>,
+    /// The task within the run.
+    pub task: Option<String>,
+    /// The item of an `each` task; 0 otherwise.
+    pub item: u32,
+    /// From 1; rises when a task is run again on purpose.
+    pub pass: u32,
+    /// Fencing epoch of the orchestrator; 0 for calls past it.
+    pub epoch: u64,
+    /// The attempt, from 1; 0 for calls past the orchestrator.
+    pub attempt: u32,
+    /// Folder of the workflow file.
+    pub folder: Option<PathBuf>,
+    /// How often the engine itself may try again; absent: its own rule.
+    pub retries: Option<u32>,
+}
+
+/// A value that metadata cannot carry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MetadataError {
+    /// Empty, too long, or not printable ASCII.
+    #[error("`{name}` must be 1 to {KEY_MAX} printable ASCII characters")]
+    Value {
+        /// Which one.
+        name: &'static str,
+    },
+    /// Not the number that was expected.
+    #[error("`{name}` must be a number")]
+    Number {
+        /// Which one.
+        name: &'static str,
+    },
+}
+
+impl Call {
+    /// Writes the call into the metadata of a request.
+    ///
+    /// # Errors
+    /// [`MetadataError::Value`] for a key that metadata cannot carry.
+    pub fn write(&self, metadata: &mut MetadataMap) -> Result<(), MetadataError> {
+        let mut text = |name: &'static str, value: &str| {
+            if value.is_empty() || value.len() > KEY_MAX {
+                return Err(MetadataError::Value { name });
+            }
+            let value = AsciiMetadataValue::try_from(value).map_err(|_| MetadataError::Value { name })?;
+            metadata.insert(name, value);
+            Ok(())
+        };
+        if let Some(key) = &self.key {
+            text(names::KEY, key)?;
+        }
+        if let Some(trace) = &self.trace {
+            text(names::TRACE, trace)?;
+        }
+        if let Some(run) = &self.run {
+            text(names::RUN, run)?;
+        }
+        if let Some(task) = &self.task {
+            text(names::TASK, task)?;
+        }
+        if let Some(timeout) = self.timeout {
+            text("grpc-timeout", &grpc_timeout(timeout))?;
+        }
+        let mut number = |name, value: u64| {
+            if value != 0 {
+                metadata.insert(name, AsciiMetadataValue::from(value));
+            }
+        };
+        number(names::ITEM, u64::from(self.item));
+        number(names::PASS, u64::from(self.pass));
+        number(names::EPOCH, self.epoch);
+        number(names::ATTEMPT, u64::from(self.attempt));
+        if let Some(retries) = self.retries {
+            metadata.insert(names::RETRIES, AsciiMetadataValue::from(retries));
+        }
+        if let Some(folder) = &self.folder {
+            let encoded = percent_encode(folder.as_os_str().as_encoded_bytes());
+            let value = AsciiMetadataValue::try_from(encoded)
+                .map_err(|_| MetadataError::Value { name: names::FOLDER })?;
+            metadata.insert(names::FOLDER, value);
+        }
+        Ok(())
+    }
+
+    /// Reads the call from the headers of a request.
+    ///
+    /// # Errors
+    /// Names the first value that is not as it should be.
+    pub fn read(headers: &HeaderMap) -> Result<Self, MetadataError> {
+        let text = |name: &'static str| match headers.get(name) {
+            None => Ok(None),
+            Some(value) => match value.to_str() {
+                Ok(text) if !text.is_empty() && text.len() <= KEY_MAX => Ok(Some(text.to_owned())),
+                _ => Err(MetadataError::Value { name }),
+            },
+        };
+        let number = |name: &'static str| match headers.get(name) {
+            None => Ok(None),
+            Some(value) => value
+                .to_str()
+                .ok()
+                .and_then(|t| t.parse::<u64>().ok())
+                .map(Some)
+                .ok_or(MetadataError::Number { name }),
+        };
+        let small = |name| {
+            number(name)?
+                .map(|n| u32::try_from(n).map_err(|_| MetadataError::Number { name }))
+                .transpose()
+        };
+        Ok(Self {
+            timeout: headers.get("grpc-timeout").and_then(|v| parse_grpc_timeout(v.to_str().ok()?)),
+            key: text(names::KEY)?,
+            trace: text(names::TRACE).unwrap_or_default(),
+            run: text(names::RUN)?,
+            task: text(names::TASK)?,
+            item: small(names::ITEM)?.unwrap_or_default(),
+            pass: small(names::PASS)?.unwrap_or_default(),
+            epoch: number(names::EPOCH)?.unwrap_or_default(),
+            attempt: small(names::ATTEMPT)?.unwrap_or_default(),
+            folder: headers.get(names::FOLDER).map(|v| percent_decode(v.as_bytes())),
+            retries: small(names::RETRIES)?,
+        })
+    }
+}
+
+/// `TimeoutValue TimeoutUnit`, at most eight digits, as the gRPC protocol writes it.
+fn grpc_timeout(timeout: Duration) -> String {
+    const DIGITS: u128 = 99_999_999;
+    for (value, unit) in [
+        (timeout.as_nanos(), 'n'),
+        (timeout.as_micros(), 'u'),
+        (timeout.as_millis(), 'm'),
+        (u128::from(timeout.as_secs()), 'S'),
+    ] {
+        if value <= DIGITS {
+            return format!("{value}{unit}");
+        }
+    }
+    format!("{}M", (timeout.as_secs() / 60).min(DIGITS as u64))
+}
+
+fn parse_grpc_timeout(text: &str) -> Option<Duration> {
+    let digits = text.get(..text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 {
+        return None;
+    }
+    let n: u64 = digits.parse().ok()?;
+    Some(match text.as_bytes().last()? {
+        b'H' => Duration::from_secs(n * 3600),
+        b'M' => Duration::from_secs(n * 60),
+        b'S' => Duration::from_secs(n),
+        b'm' => Duration::from_millis(n),
+        b'u' => Duration::from_micros(n),
+        b'n' => Duration::from_nanos(n),
+        _ => return None,
+    })
+}
+
+fn percent_encode(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(bytes.len());
+    for &b in bytes {
+        if b.is_ascii_graphic() && b != b'%' {
+            out.push(b as char);
+        } else {
+            let _ = write!(out, "%{b:02X}");
+        }
+    }
+    out
+}
+
+fn percent_decode(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&b, tail)) = rest.split_first() {
+        let hex = (b == b'%')
+            .then(|| tail.get(..2))
+            .flatten()
+            .and_then(|h| std::str::from_utf8(h).ok())
+            .and_then(|h| u8::from_str_radix(h, 16).ok());
+        match hex {
+            Some(decoded) => {
+                out.push(decoded);
+                rest = &tail[2..];
+            }
+            None => {
+                out.push(b);
+                rest = tail;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn through(call: &Call) -> Result<Call, MetadataError> {
+        let mut metadata = MetadataMap::new();
+        call.write(&mut metadata)?;
+        Call::read(&metadata.into_headers())
+    }
+
+    #[test]
+    fn call_survives_the_way_over_metadata() {
+        let call = Call {
+            timeout: Some(Duration::from_millis(1500)),
+            key: Some("refund-17".into()),
+            trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+            run: Some("run_36zn0sv00pg07".into()),
+            task: Some("fetch".into()),
+            item: 3,
+            pass: 2,
+            epoch: 1 << 48,
+            attempt: 4,
+            folder: Some("/home/é 100%".into()),
+            retries: Some(0),
+        };
+        assert_eq!(through(&call), Ok(call));
+    }
+
+    #[test]
+    fn key_that_metadata_cannot_carry_is_refused() {
+        let of = |key: &str| {
+            through(&Call {
+                key: Some(key.into()),
+                ..Call::default()
+            })
+        };
+        assert!(of(&"k".repeat(KEY_MAX)).is_ok());
+        for bad in ["", "ä", "a\nb", &"k".repeat(KEY_MAX + 1)] {
+            assert_eq!(of(bad), Err(MetadataError::Value { name: names::KEY }), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn long_timeouts_lose_precision_not_length() {
+        for (timeout, text) in [
+            (Duration::from_nanos(5), "5n"),
+            (Duration::from_millis(99), "99000000n"),
+            (Duration::from_millis(100), "100000u"),
+            (Duration::from_secs(3600), "3600000m"),
+            (Duration::from_secs(86_400 * 365), "31536000S"),
+        ] {
+            assert_eq!(grpc_timeout(timeout), text);
+            assert_eq!(parse_grpc_timeout(text), Some(timeout));
+        }
+        assert_eq!(parse_grpc_timeout("123456789S"), None);
+        assert_eq!(parse_grpc_timeout("x"), None);
+        assert_eq!(parse_grpc_timeout(""), None);
+    }
+}

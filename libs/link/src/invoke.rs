@@ -1,0 +1,95 @@
+//! The uniform call: a tool, JSON in, JSON out.
+//!
+//! A function, not a protocol: the bytes that it sends to the tool's own method
+//! path are those that a generated client would send.
+
+use futures::{Stream, StreamExt};
+use http::uri::PathAndQuery;
+use serde_json::Value;
+use tonic::client::Grpc;
+use tonic::{Request, Status};
+
+use gearmesh_api::MESSAGE_MAX;
+use gearmesh_api::tool::v1::CommonFault;
+use gearmesh_catalog::{Tool, json};
+use gearmesh_fault::Refusal;
+
+use crate::codec::DynamicCodec;
+use crate::{Call, Link};
+
+/// Calls a tool and waits for its answer. Of a server stream the last message is
+/// the answer.
+///
+/// # Errors
+/// What the engine answered; INVALID_PARAMETERS when the parameters do not fit
+/// the tool's request; ENGINE_UNAVAILABLE when it cannot be reached.
+pub async fn invoke(link: &Link, tool: &Tool, params: Value, call: &Call) -> Result<Value, Status> {
+    if tool.streaming {
+        let mut stream = Box::pin(invoke_stream(link, tool, params, call).await?);
+        let mut last = Value::Object(serde_json::Map::new());
+        while let Some(message) = stream.next().await {
+            last = message?;
+        }
+        return Ok(last);
+    }
+    let (mut grpc, request, path, codec) = prepare(link, tool, params, call).await?;
+    let response = grpc.unary(request, path, codec).await.map_err(unreached)?;
+    Ok(json::encode(&response.into_inner()))
+}
+
+/// Calls a tool whose answer is a stream.
+///
+/// # Errors
+/// As [`invoke`]; an error within the stream ends it.
+pub async fn invoke_stream(
+    link: &Link,
+    tool: &Tool,
+    params: Value,
+    call: &Call,
+) -> Result<impl Stream<Item = Result<Value, Status>> + Send + use<>, Status> {
+    let (mut grpc, request, path, codec) = prepare(link, tool, params, call).await?;
+    let response = grpc.server_streaming(request, path, codec).await.map_err(unreached)?;
+    Ok(response.into_inner().map(|m| m.map(|m| json::encode(&m))))
+}
+
+type Prepared = (
+    Grpc<Link>,
+    Request<prost_reflect::DynamicMessage>,
+    PathAndQuery,
+    DynamicCodec,
+);
+
+async fn prepare(link: &Link, tool: &Tool, params: Value, call: &Call) -> Result<Prepared, Status> {
+    let message = json::decode(&tool.method.input(), params).map_err(|violations| {
+        Refusal::parameters(violations.into_iter().map(|v| (v.path, v.message)).collect())
+    })?;
+    let mut request = Request::new(message);
+    call.write(request.metadata_mut())
+        .map_err(|e| Refusal::new(CommonFault::InvalidParameters, e.to_string()))?;
+    let mut grpc = Grpc::new(link.clone())
+        .max_decoding_message_size(MESSAGE_MAX)
+        .max_encoding_message_size(MESSAGE_MAX);
+    grpc.ready().await.map_err(|e| {
+        let text = format!("engine `{}` cannot be reached: {e}", tool.engine);
+        Refusal::new(CommonFault::EngineUnavailable, text)
+    })?;
+    let path = PathAndQuery::try_from(tool.path.as_str())
+        .map_err(|e| Refusal::new(CommonFault::InternalError, e.to_string()))?;
+    Ok((grpc, request, path, DynamicCodec(tool.method.output())))
+}
+
+/// A transport error (nobody answered) gets a reason; an answer stays as it is.
+fn unreached(status: Status) -> Status {
+    let transport = std::error::Error::source(&status).is_some();
+    if transport && matches!(status.code(), tonic::Code::Unavailable | tonic::Code::Unknown) {
+        let cause = std::iter::successors(std::error::Error::source(&status), |e| e.source())
+            .last()
+            .map_or_else(|| status.message().to_owned(), ToString::to_string);
+        return Refusal::new(
+            CommonFault::EngineUnavailable,
+            format!("the engine cannot be reached: {cause}"),
+        )
+        .into();
+    }
+    status
+}

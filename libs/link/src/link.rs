@@ -1,0 +1,57 @@
+//! The link itself, local and remote.
+
+use std::time::Duration;
+
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::transport::Endpoint;
+use tower::ServiceExt;
+use tower::util::BoxCloneSyncService;
+
+use crate::Error;
+
+/// A way to an engine: takes a gRPC request, gives its response.
+pub type Link =
+    BoxCloneSyncService<http::Request<Body>, http::Response<Body>, tower::BoxError>;
+
+/// How long a TCP connection may take; a host on a network answers far sooner.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Idle connections are probed, so that a dead peer is noticed within half a minute.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// How long a probe may stay unanswered.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A link to a service in this process: no socket, no copy of the bytes.
+#[must_use]
+pub fn local(routes: Routes) -> Link {
+    BoxCloneSyncService::new(
+        ServiceExt::<http::Request<Body>>::map_err(routes.prepare(), Into::into),
+    )
+}
+
+/// A link to a server at an `http://` address. Connects at the first call, and
+/// again whenever the connection is lost.
+///
+/// # Errors
+/// [`Error::Address`] when the text is no such address.
+pub fn remote(url: &str) -> Result<Link, Error> {
+    let address = |reason: String| Error::Address {
+        url: url.to_owned(),
+        reason,
+    };
+    if !url.starts_with("http://") {
+        return Err(address("it must begin with `http://`".into()));
+    }
+    let channel = Endpoint::from_shared(url.to_owned())
+        .map_err(|e| address(e.to_string()))?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .tcp_nodelay(true)
+        .connect_lazy();
+    Ok(BoxCloneSyncService::new(
+        ServiceExt::<http::Request<Body>>::map_err(channel, Into::into),
+    ))
+}

@@ -1,0 +1,156 @@
+//! What can be reached from here.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use tonic::Status;
+
+use gearmesh_api::tool::v1::CommonFault;
+use gearmesh_catalog::{Catalog, Engines, Source};
+use gearmesh_fault::Refusal;
+
+use crate::{Error, Link};
+
+/// Where an engine's descriptors come from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// Built into this process.
+    Own(&'static [u8]),
+    /// One of ours, in another process.
+    Ours(Arc<[u8]>),
+    /// Anybody's server, joined by configuration under the engine's name.
+    Foreign(Arc<[u8]>),
+}
+
+impl Origin {
+    /// The raw descriptors.
+    #[must_use]
+    pub fn descriptors(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Ours(bytes) | Self::Foreign(bytes) => bytes,
+        }
+    }
+}
+
+/// An engine that can be reached.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// Its id.
+    pub name: String,
+    /// The way to it.
+    pub link: Link,
+    /// Where its descriptors come from.
+    pub origin: Origin,
+}
+
+/// All engines that can be reached from this process, and their catalogue.
+///
+/// Readers take a snapshot; a join builds a new catalogue and swaps it whole.
+#[derive(Debug, Clone)]
+pub struct Mesh {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    view: ArcSwap<View>,
+    /// Held while a new view is built, so that two joins do not lose one.
+    joining: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct View {
+    engines: BTreeMap<String, Engine>,
+    catalog: Arc<Catalog>,
+    generation: u64,
+}
+
+impl Mesh {
+    /// A mesh of these engines.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] when their descriptors contradict each other.
+    pub fn new(engines: Vec<Engine>) -> Result<Self, Error> {
+        let engines: BTreeMap<_, _> = engines.into_iter().map(|e| (e.name.clone(), e)).collect();
+        let view = View::build(engines, 1)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                view: ArcSwap::from_pointee(view),
+                joining: Mutex::new(()),
+            }),
+        })
+    }
+
+    /// Adds an engine, or replaces the one of that name.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] when it contradicts those that are there; they stay as they were.
+    pub fn join(&self, engine: Engine) -> Result<(), Error> {
+        let _guard = self.inner.joining.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let now = self.inner.view.load();
+        let mut engines = now.engines.clone();
+        engines.insert(engine.name.clone(), engine);
+        let next = View::build(engines, now.generation + 1)?;
+        self.inner.view.store(Arc::new(next));
+        Ok(())
+    }
+
+    /// The catalogue of all engines, as it is now.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.inner.view.load().catalog.clone()
+    }
+
+    /// Rises with each join; whoever derives something from the catalogue compares it.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.inner.view.load().generation
+    }
+
+    /// The engines, by name.
+    #[must_use]
+    pub fn engines(&self) -> Vec<Engine> {
+        self.inner.view.load().engines.values().cloned().collect()
+    }
+
+    /// The way to an engine.
+    ///
+    /// # Errors
+    /// ENGINE_UNAVAILABLE when no engine of this name is reachable.
+    pub fn link(&self, engine: &str) -> Result<Link, Status> {
+        match self.inner.view.load().engines.get(engine) {
+            Some(engine) => Ok(engine.link.clone()),
+            None => Err(Refusal::new(
+                CommonFault::EngineUnavailable,
+                format!("no engine `{engine}` is reachable from here"),
+            )
+            .with("engine", engine)
+            .into()),
+        }
+    }
+}
+
+impl View {
+    fn build(engines: BTreeMap<String, Engine>, generation: u64) -> Result<Self, Error> {
+        let names: Vec<[&str; 1]> = engines.keys().map(|n| [n.as_str()]).collect();
+        let sources: Vec<Source<'_>> = engines
+            .values()
+            .zip(&names)
+            .map(|(engine, name)| Source {
+                descriptors: engine.origin.descriptors(),
+                engines: match engine.origin {
+                    Origin::Foreign(_) => Engines::Foreign(&engine.name),
+                    Origin::Own(_) | Origin::Ours(_) => Engines::Only(name),
+                },
+            })
+            .collect();
+        let catalog = Arc::new(Catalog::build(&sources)?);
+        Ok(Self {
+            engines,
+            catalog,
+            generation,
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! gearmesh-workflow
