@@ -1,0 +1,1 @@
+//! The catalogue of the project, and of engines that tests write.
