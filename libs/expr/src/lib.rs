@@ -1,1 +1,44 @@
-//! gearmesh-expr
+//! Expressions of workflow files: `${ JMESPath }` templates in text, bare JMESPath in conditions, and the older
+//! `${task.result.path}` substitution of one foreign dialect ([`oktyv`]).
+//!
+//! A workflow file comes from anybody, so evaluating one of its expressions must be safe, cheap and predictable: the text
+//! is bounded before it is parsed ([`EXPRESSION_MAX`], [`DEPTH_MAX`]), every step of the evaluation is paid for
+//! ([`FUEL_MAX`]), and so is what comes out ([`OUTPUT_MAX`]). The grammar is that of the `jmespath` crate; the evaluator is
+//! our own, because the crate's has no step limit, turns numbers into doubles and cannot tell a missing name from a null.
+//!
+//! Values are borrowed from the [`Scope`] for as long as possible: `${fetch.result.items[0].text}` copies one text, however
+//! large the result is. Every error carries a code, one sentence, and the place in the text that it is about.
+//!
+//! This crate knows nothing of tasks, runs, files or time: names mean what the [`Scope`] says, and nothing here does I/O.
+
+mod adjacency;
+mod call;
+mod error;
+mod eval;
+mod expression;
+mod function;
+mod limits;
+mod lower;
+mod missing;
+mod nesting;
+mod node;
+mod number;
+pub mod oktyv;
+mod operands;
+mod order;
+mod parse;
+mod scope;
+mod suggest;
+mod template;
+mod text_call;
+mod token;
+mod value;
+mod widen;
+
+pub use error::{Error, Fix, Span};
+pub use expression::{Expression, Path, Root, Step};
+pub use limits::{
+    CHAIN_MAX, DEPTH_MAX, EXPRESSION_MAX, FUEL_MAX, OPEN_MAX, OUTPUT_MAX, VALUE_DEPTH_MAX,
+};
+pub use scope::Scope;
+pub use template::Template;

@@ -1,0 +1,18 @@
+//! Where names get their values.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+/// The names that an expression can read.
+pub trait Scope {
+    /// The value of a root name, `None` when nothing has that name. Borrowed where the value exists already; it is asked
+    /// once per evaluation and name.
+    fn get(&self, name: &str) -> Option<Cow<'_, Value>>;
+}
+
+impl Scope for Map<String, Value> {
+    fn get(&self, name: &str) -> Option<Cow<'_, Value>> {
+        Map::get(self, name).map(Cow::Borrowed)
+    }
+}
