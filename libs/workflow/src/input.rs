@@ -1,0 +1,257 @@
+//! What a start gives a workflow: checked before anything runs.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use serde_json::{Map, Value};
+
+use crate::diagnostic::quote;
+use crate::model::Workflow;
+use crate::nearest::nearest;
+
+/// One input of a workflow.
+#[derive(Debug, Clone)]
+pub struct InputSpec {
+    /// Its name.
+    pub name: String,
+    /// The JSON Schema of its value.
+    pub schema: Value,
+    /// Whether a start must give it.
+    pub required: bool,
+    /// Whether its value is kept out of what people see.
+    pub sensitive: bool,
+    /// Its value when a start does not give it; without one it is null.
+    pub default: Option<Value>,
+    pub(crate) validator: Arc<Validator>,
+}
+
+/// Why an input is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct InputError {
+    /// `INPUT_INVALID`.
+    pub code: &'static str,
+    /// The input.
+    pub input: String,
+    /// One sentence.
+    pub message: String,
+    /// What may help.
+    pub hints: Vec<String>,
+}
+
+impl InputError {
+    fn new(input: &str, message: String) -> InputError {
+        InputError {
+            code: "INPUT_INVALID",
+            input: input.to_owned(),
+            message,
+            hints: Vec::new(),
+        }
+    }
+}
+
+impl InputSpec {
+    /// The type that the schema declares, when it is one.
+    #[must_use]
+    pub fn type_name(&self) -> Option<&str> {
+        self.schema.get("type").and_then(Value::as_str)
+    }
+
+    /// What is wrong with a value.
+    pub(crate) fn faults(&self, value: &Value) -> Vec<String> {
+        let faults = self.validator.iter_errors(value);
+        faults
+            .map(|fault| format!("input `{}`{}", self.name, sentence(&fault, self.sensitive)))
+            .collect()
+    }
+
+    fn read(&self, text: &str) -> Value {
+        let as_text = || Value::String(text.to_owned());
+        match self.type_name() {
+            Some("string") => as_text(),
+            // What is no JSON stays text, and its type is refused with the text in the message.
+            Some(_) => serde_json::from_str(text).unwrap_or_else(|_| as_text()),
+            None if self.schema.get("type").is_some() => {
+                serde_json::from_str(text).unwrap_or_else(|_| as_text())
+            }
+            None => as_text(),
+        }
+    }
+}
+
+impl Workflow {
+    /// Checks what a start gives and fills in defaults; what is absent without a default is null.
+    ///
+    /// # Errors
+    ///
+    /// Every input that is unknown, missing or does not fit its schema.
+    pub fn bind_inputs(
+        &self,
+        given: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, Vec<InputError>> {
+        let mut errors: Vec<InputError> = Vec::new();
+        let known: HashSet<&str> = self
+            .inputs
+            .iter()
+            .map(|input| input.name.as_str())
+            .collect();
+        for name in given.keys() {
+            if !known.contains(name.as_str()) {
+                errors.push(self.unknown_input(name));
+            }
+        }
+        let mut bound = Map::with_capacity(self.inputs.len());
+        for input in &self.inputs {
+            let value = match (given.get(&input.name), &input.default) {
+                (Some(value), _) => {
+                    errors.extend(
+                        input
+                            .faults(value)
+                            .into_iter()
+                            .map(|fault| InputError::new(&input.name, fault)),
+                    );
+                    value.clone()
+                }
+                (None, Some(default)) => default.clone(),
+                (None, None) if input.required => {
+                    errors.push(InputError::new(
+                        &input.name,
+                        format!("input `{}` is required", input.name),
+                    ));
+                    continue;
+                }
+                (None, None) => Value::Null,
+            };
+            bound.insert(input.name.clone(), value);
+        }
+        if errors.is_empty() {
+            Ok(bound)
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// As [`Workflow::bind_inputs`], from texts as a command line has them: each is read as its input's type.
+    ///
+    /// # Errors
+    ///
+    /// As [`Workflow::bind_inputs`]; and an input that is given twice.
+    pub fn bind_input_texts(
+        &self,
+        given: &[(String, String)],
+    ) -> Result<Map<String, Value>, Vec<InputError>> {
+        let mut values = Map::with_capacity(given.len());
+        let mut errors = Vec::new();
+        for (name, text) in given {
+            let input = self.inputs.iter().find(|input| input.name == *name);
+            let value = input.map_or_else(|| Value::String(text.clone()), |input| input.read(text));
+            if values.insert(name.clone(), value).is_some() {
+                errors.push(InputError::new(
+                    name,
+                    format!("input `{}` is given twice", quote(name)),
+                ));
+            }
+        }
+        match self.bind_inputs(&values) {
+            Ok(bound) if errors.is_empty() => Ok(bound),
+            Ok(_) => Err(errors),
+            Err(others) => Err(errors.into_iter().chain(others).collect()),
+        }
+    }
+
+    fn unknown_input(&self, name: &str) -> InputError {
+        let names = self.inputs.iter().map(|input| input.name.as_str());
+        let question =
+            nearest(name, names.clone()).map(|near| format!("; did you mean `{}`?", near.name));
+        let message = format!(
+            "no input is called `{}`{}",
+            quote(name),
+            question.unwrap_or_default()
+        );
+        let mut error = InputError::new(name, message);
+        let all: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+        error.hints.push(if all.is_empty() {
+            "the workflow has no inputs".to_owned()
+        } else {
+            format!("the inputs are {}", all.join(", "))
+        });
+        error
+    }
+}
+
+/// Makes the checker of a schema: without network, and with patterns that take linear time.
+pub(crate) fn compile(schema: &Value) -> Result<Validator, String> {
+    jsonschema::options()
+        .with_pattern_options(PatternOptions::regex())
+        .build(schema)
+        .map_err(|error| plain(&error))
+}
+
+/// The fault behind the name of the input.
+fn sentence(fault: &ValidationError<'_>, sensitive: bool) -> String {
+    let at = fault.instance_path().to_string();
+    let at = if at.is_empty() {
+        String::new()
+    } else {
+        format!(" at `{at}`")
+    };
+    if sensitive {
+        return format!(
+            "{at}: the value does not fit `{}` of its schema",
+            fault.kind().keyword()
+        );
+    }
+    let found = describe(fault.instance());
+    match fault.kind() {
+        ValidationErrorKind::Type { kind } => {
+            let expected = match kind {
+                TypeKind::Single(one) => word(&one.to_string()),
+                TypeKind::Multiple(many) => many
+                    .iter()
+                    .map(|one| word(&one.to_string()))
+                    .collect::<Vec<_>>()
+                    .join(" or "),
+            };
+            format!("{at}: expected {expected}, found {found}")
+        }
+        ValidationErrorKind::Enum { options } => format!(
+            "{at}: expected one of {}, found {found}",
+            quote(&options.to_string())
+        ),
+        _ => format!("{at}: {}", plain(fault)),
+    }
+}
+
+fn plain(fault: &ValidationError<'_>) -> String {
+    quote_long(&fault.to_string())
+}
+
+/// Longest text of a schema's fault, in characters.
+const FAULT_MAX: usize = 200;
+
+fn quote_long(text: &str) -> String {
+    text.chars().take(FAULT_MAX).collect()
+}
+
+fn word(kind: &str) -> String {
+    match kind {
+        "string" => "text",
+        "array" => "list",
+        "object" => "map",
+        other => other,
+    }
+    .to_owned()
+}
+
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => format!("text \"{}\"", quote(text)),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a map".to_owned(),
+    }
+}

@@ -1,0 +1,110 @@
+//! The inputs that a file declares.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Report, quote};
+use crate::field;
+use crate::input::{InputSpec, compile};
+use crate::tree::{Entry, Tree};
+
+/// Reads `inputs`; `None` when one of them is wrong, which is reported then.
+pub(crate) fn read(report: &mut Report<'_>, entry: &Entry) -> Option<Vec<InputSpec>> {
+    let Some(entries) = entry.value.map() else {
+        field::unexpected(report, entry, "the workflow", "a map of inputs");
+        return None;
+    };
+    let specs: Vec<Option<InputSpec>> = entries.iter().map(|input| spec(report, input)).collect();
+    specs.into_iter().collect()
+}
+
+fn spec(report: &mut Report<'_>, input: &Entry) -> Option<InputSpec> {
+    let owner = format!("input `{}`", quote(&input.key));
+    let named = !input.key.is_empty()
+        && input
+            .key
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !named || input.key.starts_with(|c: char| c.is_ascii_digit()) {
+        let message = format!(
+            "`{}`: an input has letters, digits and `_` only",
+            quote(&input.key)
+        );
+        report.error("INVALID_ID", input.key_span, message);
+        return None;
+    }
+    let Some(entries) = input.value.map() else {
+        field::unexpected_value(report, &input.value, &owner, "a schema as `{type: string}`");
+        return None;
+    };
+    let (mut schema, mut required, mut sensitive, mut whole) = (Map::new(), false, false, true);
+    for entry in entries {
+        match entry.key.as_str() {
+            // A list is the keyword of JSON Schema, for the keys of a map.
+            "required" if entry.value.list().is_none() => {
+                match field::boolean(report, entry, &owner) {
+                    Some(value) => required = value,
+                    None => whole = false,
+                }
+            }
+            "sensitive" => match field::boolean(report, entry, &owner) {
+                Some(value) => sensitive = value,
+                None => whole = false,
+            },
+            "default" => whole &= constant(report, &entry.value, &owner),
+            key => {
+                schema.insert(key.to_owned(), entry.value.value());
+            }
+        }
+    }
+    let schema = Value::Object(schema);
+    let validator = match compile(&schema) {
+        Ok(validator) => Arc::new(validator),
+        Err(fault) => {
+            report.error(
+                "INPUT_INVALID",
+                input.value.span,
+                format!("{owner} has no valid schema: {fault}"),
+            );
+            return None;
+        }
+    };
+    let default = input.value.get("default");
+    let spec = InputSpec {
+        name: input.key.clone(),
+        schema,
+        required,
+        sensitive,
+        default: default.map(Tree::value),
+        validator,
+    };
+    if let (Some(default), Some(tree)) = (&spec.default, default.filter(|_| whole)) {
+        for fault in spec.faults(default) {
+            report.error("INPUT_INVALID", tree.span, format!("default of {fault}"));
+            whole = false;
+        }
+    }
+    whole.then_some(spec)
+}
+
+/// Whether a default has no expression in it; one that has is reported.
+fn constant(report: &mut Report<'_>, tree: &Tree, owner: &str) -> bool {
+    let computed = tree.text().is_some_and(|text| text.contains("${"));
+    if computed {
+        report.error(
+            "NOT_IMPLEMENTED",
+            tree.span,
+            format!("an expression in `default` of {owner} is not built yet"),
+        );
+    }
+    let items = tree.list().unwrap_or_default().iter();
+    let values = tree
+        .map()
+        .unwrap_or_default()
+        .iter()
+        .map(|entry| &entry.value);
+    items.chain(values).fold(!computed, |fixed, tree| {
+        constant(report, tree, owner) && fixed
+    })
+}

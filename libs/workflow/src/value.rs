@@ -1,0 +1,216 @@
+//! Values of the file with their expressions parsed, every name in them looked up.
+
+use gearmesh_expr::{self as expr, Expression, Template};
+use serde_json::Value;
+
+use crate::diagnostic::Report;
+use crate::graph::Edges;
+use crate::names::Names;
+use crate::node::Node;
+use crate::scalar::{self, Style};
+use crate::source::Span;
+use crate::tree::{Data, Entry, Tree};
+
+/// Reads values: what is wrong goes to the report, what needs a task becomes an edge.
+#[derive(Debug)]
+pub(crate) struct Reader<'r, 'a, 'n> {
+    pub(crate) report: &'r mut Report<'a>,
+    pub(crate) names: &'n Names<'n>,
+    pub(crate) edges: Edges,
+}
+
+/// Where a value stands, and so what its expressions may name.
+#[derive(Debug)]
+pub(crate) struct Place<'p> {
+    /// The task it belongs to.
+    pub(crate) task: Option<usize>,
+    /// Whether the task's own name is the instance at hand.
+    pub(crate) own: bool,
+    /// What the element of `each` is called, where there is one.
+    pub(crate) item: Option<&'p str>,
+    /// Whether tasks can be named.
+    pub(crate) tasks: bool,
+    /// How many of the vars can be named.
+    pub(crate) vars: usize,
+    /// The way to it, as `params.to[0]`.
+    pub(crate) path: String,
+}
+
+/// A text with its place in the file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written<'t> {
+    pub(crate) text: &'t str,
+    span: Span,
+    style: Style,
+}
+
+impl<'t> Written<'t> {
+    pub(crate) fn of(tree: &'t Tree) -> Option<Written<'t>> {
+        match &tree.data {
+            Data::Text(text, style) => Some(Written {
+                text,
+                span: tree.span,
+                style: *style,
+            }),
+            _ => None,
+        }
+    }
+
+    /// A part of the text in the file.
+    pub(crate) fn part(&self, file: &str, start: usize, end: usize) -> Span {
+        scalar::place(
+            file,
+            self.span,
+            self.style,
+            self.text,
+            Span::new(start, end),
+        )
+    }
+
+    /// The edit of the file that replaces a part of the text; `None` when its notation does not allow one.
+    fn replace(&self, file: &str, span: expr::Span, by: &str) -> Option<(Span, String)> {
+        let (before, part, after) = (
+            self.text.get(..span.start)?,
+            self.text.get(span.start..span.end)?,
+            self.text.get(span.end..)?,
+        );
+        let whole = format!("{before}{by}{after}");
+        let place = self.part(file, span.start, span.end);
+        let exact = file.get(place.start..place.end) == Some(part);
+        match self.style {
+            Style::Plain if exact && stays_plain(&whole) => Some((place, by.to_owned())),
+            Style::Single if exact => Some((place, by.replace('\'', "''"))),
+            Style::Double if exact => Some((place, by.replace('\\', "\\\\").replace('"', "\\\""))),
+            Style::Block => (exact && !by.contains('\n')).then(|| (place, by.to_owned())),
+            // Quotes around the whole: the notation of JSON is one of YAML's.
+            _ => Some((self.span, Value::String(whole).to_string())),
+        }
+    }
+}
+
+/// Whether a text means itself without quotes, in a flow too.
+fn stays_plain(text: &str) -> bool {
+    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let special = text.contains([',', '[', ']', '{', '}', '#', '\n']) || text.contains(": ");
+    starts && !special && !text.ends_with([':', ' ']) && scalar::resolve(text).is_none()
+}
+
+impl Reader<'_, '_, '_> {
+    /// The value; `None` when something in it is wrong, which is reported then.
+    pub(crate) fn node(&mut self, tree: &Tree, place: &mut Place<'_>) -> Option<Node> {
+        match &tree.data {
+            Data::Text(text, _) => {
+                if !text.contains("${") {
+                    return Some(Node::Constant(Value::String(text.clone())));
+                }
+                let template = self.template(tree, place)?;
+                Some(match template.constant() {
+                    Some(text) => Node::Constant(Value::from(text)),
+                    None => Node::Text(template),
+                })
+            }
+            Data::List(items) => {
+                let mut nodes = Vec::with_capacity(items.len());
+                let length = place.path.len();
+                for (index, item) in items.iter().enumerate() {
+                    place.path.push_str(&format!("[{index}]"));
+                    nodes.push(self.node(item, place));
+                    place.path.truncate(length);
+                }
+                Some(Node::list(nodes.into_iter().collect::<Option<_>>()?))
+            }
+            Data::Map(entries) => Some(Node::map(self.entries(entries, place)?)),
+            Data::Broken => None,
+            _ => Some(Node::Constant(tree.value())),
+        }
+    }
+
+    pub(crate) fn entries(
+        &mut self,
+        entries: &[Entry],
+        place: &mut Place<'_>,
+    ) -> Option<Vec<(String, Node)>> {
+        let mut nodes = Vec::with_capacity(entries.len());
+        let length = place.path.len();
+        for entry in entries {
+            if length > 0 {
+                place.path.push('.');
+            }
+            place.path.push_str(&entry.key);
+            nodes.push(
+                self.node(&entry.value, place)
+                    .map(|node| (entry.key.clone(), node)),
+            );
+            place.path.truncate(length);
+        }
+        nodes.into_iter().collect()
+    }
+
+    /// A text with `${..}`.
+    pub(crate) fn template(&mut self, tree: &Tree, place: &Place<'_>) -> Option<Template> {
+        let written = Written::of(tree)?;
+        match Template::parse(written.text) {
+            Ok(template) => {
+                let mut known = true;
+                for (expression, span) in template.expressions() {
+                    known &= self.resolve(expression, &written, span.start, place);
+                }
+                known.then_some(template)
+            }
+            Err(errors) => {
+                for error in errors {
+                    self.expression_error(&written, &error);
+                }
+                None
+            }
+        }
+    }
+
+    /// A condition: an expression without `${}`, or true or false.
+    pub(crate) fn condition(
+        &mut self,
+        entry: &Entry,
+        place: &Place<'_>,
+        owner: &str,
+    ) -> Option<Expression> {
+        if let Data::Bool(value) = entry.value.data {
+            return Expression::condition(if value { "`true`" } else { "`false`" }).ok();
+        }
+        let Some(written) = Written::of(&entry.value) else {
+            crate::field::unexpected(self.report, entry, owner, "a condition as `count > 5`");
+            return None;
+        };
+        match Expression::condition(written.text) {
+            Ok(expression) => self
+                .resolve(&expression, &written, 0, place)
+                .then_some(expression),
+            Err(error) => {
+                self.expression_error(&written, &error);
+                None
+            }
+        }
+    }
+
+    fn expression_error(&mut self, written: &Written<'_>, error: &expr::Error) {
+        // An id that cannot be one is reported where it stands.
+        if self
+            .names
+            .invalid
+            .iter()
+            .any(|id| written.text.contains(id.as_str()))
+        {
+            return;
+        }
+        let file = self.report.text();
+        let span = written.part(file, error.span.start, error.span.end);
+        let edit = error
+            .fix
+            .as_ref()
+            .and_then(|fix| written.replace(file, fix.span, &fix.text));
+        let diagnostic = self.report.error(error.code, span, &*error.message);
+        diagnostic.hints.extend(error.hints.iter().cloned());
+        if let Some((span, text)) = edit {
+            diagnostic.edit(span, text);
+        }
+    }
+}
