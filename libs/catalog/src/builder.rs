@@ -84,7 +84,7 @@ impl Builder {
         let ambiguous = ambiguous_names(&services);
         for service in &services {
             let option = from.options.engine(service);
-            let engine = engine_id(service, option.as_ref(), engines, &from.options);
+            let engine = engine_id(service, option.as_ref(), engines);
             let counts = match engines {
                 Engines::All | Engines::Foreign(_) => true,
                 Engines::Only(ids) => ids.contains(&engine.as_str()),
@@ -212,9 +212,9 @@ impl Builder {
             method,
             engine: engine.to_owned(),
             access,
+            foreign: tool.as_ref().is_some_and(|t| t.foreign),
             tool: tool.map(Arc::new),
             routes,
-            foreign,
         })
     }
 
@@ -288,23 +288,17 @@ fn affinity(option: &DynamicMessage) -> Affinity {
     }
 }
 
-/// The option's id; for a foreign engine without our options the name under which it
-/// joins; else the package's.
+/// The option's id; else the name under which a foreign engine joins; else the package's.
 fn engine_id(
     service: &ServiceDescriptor,
     option: Option<&DynamicMessage>,
     engines: Engines<'_>,
-    options: &Options,
 ) -> String {
     let given = option.map(|o| text(o, "id")).filter(|id| !id.is_empty());
-    let is_ours = service
-        .methods()
-        .any(|m| options.tool(&m).is_some() || options.access(&m).is_some());
-    match (given, engines) {
-        (Some(id), _) => id,
-        (None, Engines::Foreign(name)) if option.is_none() || !is_ours => name.to_owned(),
-        (None, _) => names::engine_of_package(service.package_name()).to_owned(),
-    }
+    given.unwrap_or_else(|| match engines {
+        Engines::Foreign(name) => name.to_owned(),
+        _ => names::engine_of_package(service.package_name()).to_owned(),
+    })
 }
 
 /// Names of RPCs that more than one service of a source has.

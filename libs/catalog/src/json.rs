@@ -23,8 +23,8 @@ use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage};
 use serde_json::Value;
 
 pub(crate) use duration::parts as duration_parts;
-pub(crate) use plan::is_open;
-pub(crate) use schema::{Direction, Schemas};
+pub(crate) use plan::{is_open, pattern};
+pub(crate) use schema::{DEPTH_MAX, Direction, Schemas};
 pub use violation::{Violation, ViolationKind};
 
 /// Checks a value against a message: every violation at once, in the order of the value.

@@ -23,6 +23,7 @@ mod fault;
 #[cfg(test)]
 mod fixture;
 pub mod json;
+mod lint;
 mod names;
 mod nearest;
 mod options;
@@ -37,6 +38,7 @@ pub use catalog::{Access, Affinity, Catalog, EngineInfo, Engines, Found, Rpc, So
 pub use class::{Approval, Class, Effect, Keyed, Latency, Narrow};
 pub use error::Error;
 pub use fault::FaultInfo;
+pub use lint::{Finding, lint};
 pub use output::{PathCheck, Step};
 pub use route::Binding;
 pub use tool::{Alias, ConnectionField, Example, Tool, Undo};

@@ -33,8 +33,11 @@ fn likeness(a: &str, b: &str) -> f64 {
     let a: Vec<char> = a.chars().flat_map(char::to_lowercase).collect();
     let b: Vec<char> = b.chars().flat_map(char::to_lowercase).collect();
     let longest = a.len().max(b.len());
-    if longest == 0 || longest > NAME_MAX {
-        return f64::from(u8::from(longest == 0));
+    if longest == 0 {
+        return 1.0;
+    }
+    if longest > NAME_MAX {
+        return 0.0;
     }
     1.0 - distance(&a, &b) as f64 / longest as f64
 }

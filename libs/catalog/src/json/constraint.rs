@@ -7,6 +7,9 @@ use super::plan::{Count, FieldPlan, Plan, Shape};
 use super::scalar;
 use super::violation::{At, Violation, ViolationKind};
 
+/// How a reference to a secret begins, in a field that takes one.
+const REFERENCE: &str = "vault://";
+
 /// The violation of a required field that is absent.
 pub(crate) fn missing(at: &At<'_>) -> Violation {
     at.violation(ViolationKind::Missing, "is required".to_owned())
@@ -99,18 +102,28 @@ pub(crate) fn field(
         }
         return;
     }
+    // The rules are for the secret itself, which only the engine sees.
+    if field.secret && value.as_str().is_some_and(|t| t.starts_with(REFERENCE)) {
+        return;
+    }
     if !field.constrained() || (!field.required && !field.presence && is_zero(value)) {
         return;
     }
     match value {
         Value::List(list) => {
-            range(field, many.map(|n| n as f64), "elements", at, out);
+            range(
+                field,
+                many.map(|n| n as f64),
+                ["element", "elements"],
+                at,
+                out,
+            );
             for (index, element) in list.iter().enumerate() {
                 membership(field, element, &At::Index(at, index), out);
             }
         }
         Value::Map(map) => {
-            range(field, many.map(|n| n as f64), "entries", at, out);
+            range(field, many.map(|n| n as f64), ["entry", "entries"], at, out);
             for (key, element) in map {
                 membership(field, element, &At::Key(at, &scalar::write_key(key)), out);
             }
@@ -121,6 +134,17 @@ pub(crate) fn field(
             membership(field, value, at, out);
         }
     }
+}
+
+/// What is counted, for one and for many.
+type Noun = [&'static str; 2];
+
+/// A number that counts nothing but itself.
+const NUMBER: Noun = ["", ""];
+
+fn counted(number: f64, [one, many]: Noun) -> String {
+    let noun = if number == 1.0 { one } else { many };
+    format!("{number} {noun}").trim_end().to_owned()
 }
 
 fn is_zero(value: &Value) -> bool {
@@ -136,14 +160,14 @@ fn is_zero(value: &Value) -> bool {
 }
 
 /// What `min` and `max` of a single value speak of.
-fn measure(field: &FieldPlan, value: &Value) -> (Option<f64>, &'static str) {
+fn measure(field: &FieldPlan, value: &Value) -> (Option<f64>, Noun) {
     match value {
-        Value::I32(n) => (Some(f64::from(*n)), ""),
-        Value::U32(n) => (Some(f64::from(*n)), ""),
-        Value::I64(n) => (Some(*n as f64), ""),
-        Value::U64(n) => (Some(*n as f64), ""),
-        Value::F32(n) => (Some(f64::from(*n)), ""),
-        Value::F64(n) => (Some(*n), ""),
+        Value::I32(n) => (Some(f64::from(*n)), NUMBER),
+        Value::U32(n) => (Some(f64::from(*n)), NUMBER),
+        Value::I64(n) => (Some(*n as f64), NUMBER),
+        Value::U64(n) => (Some(*n as f64), NUMBER),
+        Value::F32(n) => (Some(f64::from(*n)), NUMBER),
+        Value::F64(n) => (Some(*n), NUMBER),
         Value::String(text) => {
             // Only a text with more bytes than `max` can have more characters.
             let bounded = field.min.is_none() && field.max.is_some_and(|m| text.len() as f64 <= m);
@@ -152,13 +176,13 @@ fn measure(field: &FieldPlan, value: &Value) -> (Option<f64>, &'static str) {
             } else {
                 text.chars().count()
             };
-            (Some(length as f64), "characters")
+            (Some(length as f64), ["character", "characters"])
         }
-        Value::Bytes(bytes) => (Some(bytes.len() as f64), "bytes"),
+        Value::Bytes(bytes) => (Some(bytes.len() as f64), ["byte", "bytes"]),
         Value::Message(m) if is_duration(field) => {
-            (Some(duration::nanos(m) as f64 / 1e9), "seconds")
+            (Some(duration::nanos(m) as f64 / 1e9), ["second", "seconds"])
         }
-        _ => (None, ""),
+        _ => (None, NUMBER),
     }
 }
 
@@ -169,18 +193,17 @@ fn is_duration(field: &FieldPlan) -> bool {
 fn range(
     field: &FieldPlan,
     measure: Option<f64>,
-    noun: &str,
+    noun: Noun,
     at: &At<'_>,
     out: &mut Vec<Violation>,
 ) {
     let Some(measure) = measure else { return };
-    let space = if noun.is_empty() { "" } else { " " };
     let low = field.min.filter(|min| measure < *min);
     // A number that is none is never in a range.
     let high = field.max.filter(|max| measure > *max || measure.is_nan());
     let message = match (low, high) {
-        (Some(min), _) => format!("must be at least {min}{space}{noun}, not {measure}"),
-        (None, Some(max)) => format!("must be at most {max}{space}{noun}, not {measure}"),
+        (Some(min), _) => format!("must be at least {}, not {measure}", counted(min, noun)),
+        (None, Some(max)) => format!("must be at most {}, not {measure}", counted(max, noun)),
         (None, None) => return,
     };
     out.push(at.violation(ViolationKind::Range, message));
@@ -195,11 +218,9 @@ fn membership(field: &FieldPlan, value: &Value, at: &At<'_>, out: &mut Vec<Viola
                 out.push(at.violation(ViolationKind::Pattern, message));
             }
         }
-        (Value::EnumNumber(number), Kind::Enum(of)) => {
-            if of.get_value(*number).is_none() {
-                let (kind, message) = scalar::no_such_value(of, &number.to_string());
-                out.push(at.violation(kind, message));
-            }
+        (Value::EnumNumber(number), Kind::Enum(of)) if of.get_value(*number).is_none() => {
+            let (kind, message) = scalar::no_such_value(of, &number.to_string());
+            out.push(at.violation(kind, message));
         }
         _ => {}
     }

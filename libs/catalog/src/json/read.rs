@@ -117,15 +117,13 @@ impl Reader<'_> {
                 );
                 continue;
             }
-            if let Some(choice) = field.choice {
-                if let Some(first) = chosen[choice].replace(index) {
-                    let first = &node.fields[first].json_name;
-                    self.fault(
-                        &at,
-                        conflict(format!("cannot be given together with `{first}`")),
-                    );
-                    continue;
-                }
+            if let Some(choice) = field.choice
+                && let Some(first) = chosen[choice].replace(index)
+            {
+                let first = &node.fields[first].json_name;
+                let message = format!("cannot be given together with `{first}`");
+                self.fault(&at, conflict(message));
+                continue;
             }
             if let Some(value) = self.field(field, value, &at) {
                 message.set_field(&field.descriptor, value);
