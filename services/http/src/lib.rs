@@ -17,6 +17,7 @@ mod connection;
 mod error;
 mod exchange;
 mod format;
+mod payload;
 mod redirect;
 mod request;
 mod retry;
@@ -24,6 +25,8 @@ mod rpc;
 mod sender;
 mod status;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use gearmesh_api::http::v1::http_service_server::HttpServiceServer;
 use gearmesh_runtime::{BoxFuture, Context, Service};

@@ -1,0 +1,6 @@
+//! The engine against servers on real sockets.
+
+mod exchange;
+mod limits;
+mod peer;
+mod sender;
