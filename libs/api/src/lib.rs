@@ -20,7 +20,12 @@ pub const MESSAGE_MAX: usize = 16 * 1024 * 1024;
 
 pub use gearmesh::*;
 
-#[allow(missing_debug_implementations, unreachable_pub, clippy::all, reason = "generated")]
+#[allow(
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    reason = "generated"
+)]
 mod gearmesh {
     pub mod tool {
         pub mod v1 {
@@ -65,7 +70,11 @@ mod gearmesh {
     }
 }
 
-#[allow(unreachable_pub, clippy::all, reason = "generated; the options of the tool package name these")]
+#[allow(
+    unreachable_pub,
+    clippy::all,
+    reason = "generated; the options of the tool package name these"
+)]
 mod google {
     pub mod rpc {
         tonic::include_proto!("google.rpc");

@@ -173,10 +173,13 @@ mod tests {
 
     #[test]
     fn refusal_survives_the_way_over_a_status() {
-        let refusal = Refusal::new(CommonFault::RateLimitExceeded, "60 calls a minute are used up")
-            .with("limit", "60")
-            .field("items[2]", "one too many")
-            .after(Duration::from_millis(1500));
+        let refusal = Refusal::new(
+            CommonFault::RateLimitExceeded,
+            "60 calls a minute are used up",
+        )
+        .with("limit", "60")
+        .field("items[2]", "one too many")
+        .after(Duration::from_millis(1500));
         let failure = Failure::of(&Status::from(refusal));
         assert_eq!(failure.code, Code::ResourceExhausted);
         assert_eq!(failure.reason, "RATE_LIMIT_EXCEEDED");
@@ -185,12 +188,16 @@ mod tests {
         assert_eq!(failure.retry_after, Some(Duration::from_millis(1500)));
         assert!(failure.retryable);
         assert_eq!(failure.http_status(), 429);
-        assert_eq!(failure.to_json()["details"][0]["reason"], "RATE_LIMIT_EXCEEDED");
+        assert_eq!(
+            failure.to_json()["details"][0]["reason"],
+            "RATE_LIMIT_EXCEEDED"
+        );
     }
 
     #[test]
     fn internal_error_tells_the_caller_no_cause() {
-        let refusal = Refusal::new(CommonFault::InternalError, "select failed on /var/db").with("path", "/var/db");
+        let refusal = Refusal::new(CommonFault::InternalError, "select failed on /var/db")
+            .with("path", "/var/db");
         let status = Status::from(refusal);
         assert!(!format!("{status:?}").contains("/var/db"), "{status:?}");
     }
@@ -199,7 +206,10 @@ mod tests {
     fn foreign_status_is_retried_only_when_unavailable() {
         assert!(Failure::of(&Status::new(Code::Unavailable, "x")).retryable);
         assert!(!Failure::of(&Status::new(Code::Aborted, "x")).retryable);
-        assert_eq!(Failure::of(&Status::new(Code::Aborted, "x")).reason, "ABORTED");
+        assert_eq!(
+            Failure::of(&Status::new(Code::Aborted, "x")).reason,
+            "ABORTED"
+        );
     }
 
     #[test]

@@ -91,7 +91,8 @@ pub(crate) fn known(domain: &str, reason: &str) -> Option<Meaning> {
         format!("gearmesh.{engine}.v1.{capital}Fault")
     };
     let fault_enum = POOL.descriptors.get_enum_by_name(&enum_name)?;
-    let value = fault_enum.get_value_by_name(&format!("{}{reason}", screaming(fault_enum.name())))?;
+    let value =
+        fault_enum.get_value_by_name(&format!("{}{reason}", screaming(fault_enum.name())))?;
     Some(meaning(&value))
 }
 

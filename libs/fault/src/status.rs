@@ -62,7 +62,11 @@ pub fn status(fault: &(impl Fault + ?Sized)) -> Status {
     let metadata: HashMap<String, String> = if internal {
         HashMap::new()
     } else {
-        fault.metadata().into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
+        fault
+            .metadata()
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v))
+            .collect()
     };
     let mut details = ErrorDetails::with_error_info(meaning.reason, meaning.domain, metadata);
     let violations = fault.violations();

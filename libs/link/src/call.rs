@@ -92,7 +92,8 @@ impl Call {
             if value.is_empty() || value.len() > KEY_MAX {
                 return Err(MetadataError::Value { name });
             }
-            let value = AsciiMetadataValue::try_from(value).map_err(|_| MetadataError::Value { name })?;
+            let value =
+                AsciiMetadataValue::try_from(value).map_err(|_| MetadataError::Value { name })?;
             metadata.insert(name, value);
             Ok(())
         };
@@ -125,8 +126,10 @@ impl Call {
         }
         if let Some(folder) = &self.folder {
             let encoded = percent_encode(folder.as_os_str().as_encoded_bytes());
-            let value = AsciiMetadataValue::try_from(encoded)
-                .map_err(|_| MetadataError::Value { name: names::FOLDER })?;
+            let value =
+                AsciiMetadataValue::try_from(encoded).map_err(|_| MetadataError::Value {
+                    name: names::FOLDER,
+                })?;
             metadata.insert(names::FOLDER, value);
         }
         Ok(())
@@ -159,7 +162,9 @@ impl Call {
                 .transpose()
         };
         Ok(Self {
-            timeout: headers.get("grpc-timeout").and_then(|v| parse_grpc_timeout(v.to_str().ok()?)),
+            timeout: headers
+                .get("grpc-timeout")
+                .and_then(|v| parse_grpc_timeout(v.to_str().ok()?)),
             key: text(names::KEY)?,
             trace: text(names::TRACE).unwrap_or_default(),
             run: text(names::RUN)?,
@@ -168,7 +173,9 @@ impl Call {
             pass: small(names::PASS)?.unwrap_or_default(),
             epoch: number(names::EPOCH)?.unwrap_or_default(),
             attempt: small(names::ATTEMPT)?.unwrap_or_default(),
-            folder: headers.get(names::FOLDER).map(|v| percent_decode(v.as_bytes())),
+            folder: headers
+                .get(names::FOLDER)
+                .map(|v| percent_decode(v.as_bytes())),
             retries: small(names::RETRIES)?,
         })
     }
@@ -282,7 +289,11 @@ mod tests {
         };
         assert!(of(&"k".repeat(KEY_MAX)).is_ok());
         for bad in ["", "ä", "a\nb", &"k".repeat(KEY_MAX + 1)] {
-            assert_eq!(of(bad), Err(MetadataError::Value { name: names::KEY }), "{bad:?}");
+            assert_eq!(
+                of(bad),
+                Err(MetadataError::Value { name: names::KEY }),
+                "{bad:?}"
+            );
         }
     }
 

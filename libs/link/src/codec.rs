@@ -31,7 +31,11 @@ impl Encoder for DynamicCodec {
     type Item = DynamicMessage;
     type Error = Status;
 
-    fn encode(&mut self, message: DynamicMessage, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+    fn encode(
+        &mut self,
+        message: DynamicMessage,
+        buffer: &mut EncodeBuf<'_>,
+    ) -> Result<(), Status> {
         message
             .encode(buffer)
             .map_err(|e| Refusal::new(CommonFault::InternalError, e.to_string()).into())

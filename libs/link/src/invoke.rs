@@ -48,7 +48,10 @@ pub async fn invoke_stream(
     call: &Call,
 ) -> Result<impl Stream<Item = Result<Value, Status>> + Send + use<>, Status> {
     let (mut grpc, request, path, codec) = prepare(link, tool, params, call).await?;
-    let response = grpc.server_streaming(request, path, codec).await.map_err(unreached)?;
+    let response = grpc
+        .server_streaming(request, path, codec)
+        .await
+        .map_err(unreached)?;
     Ok(response.into_inner().map(|m| m.map(|m| json::encode(&m))))
 }
 
@@ -61,7 +64,12 @@ type Prepared = (
 
 async fn prepare(link: &Link, tool: &Tool, params: Value, call: &Call) -> Result<Prepared, Status> {
     let message = json::decode(&tool.method.input(), params).map_err(|violations| {
-        Refusal::parameters(violations.into_iter().map(|v| (v.path, v.message)).collect())
+        Refusal::parameters(
+            violations
+                .into_iter()
+                .map(|v| (v.path, v.message))
+                .collect(),
+        )
     })?;
     let mut request = Request::new(message);
     call.write(request.metadata_mut())
@@ -81,7 +89,12 @@ async fn prepare(link: &Link, tool: &Tool, params: Value, call: &Call) -> Result
 /// A transport error (nobody answered) gets a reason; an answer stays as it is.
 fn unreached(status: Status) -> Status {
     let transport = std::error::Error::source(&status).is_some();
-    if transport && matches!(status.code(), tonic::Code::Unavailable | tonic::Code::Unknown) {
+    if transport
+        && matches!(
+            status.code(),
+            tonic::Code::Unavailable | tonic::Code::Unknown
+        )
+    {
         let cause = std::iter::successors(std::error::Error::source(&status), |e| e.source())
             .last()
             .map_or_else(|| status.message().to_owned(), ToString::to_string);

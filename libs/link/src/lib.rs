@@ -18,9 +18,9 @@ mod link;
 mod mesh;
 mod reflect;
 
-pub use call::{Call, MetadataError, names};
+pub use call::{Call, KEY_MAX, MetadataError, names};
 pub use invoke::{invoke, invoke_stream};
-pub use link::{Link, local, remote};
+pub use link::{Link, LinkError, local, remote};
 pub use mesh::{Engine, Mesh, Origin};
 pub use reflect::reflect;
 

@@ -11,8 +11,26 @@ use tower::util::BoxCloneSyncService;
 use crate::Error;
 
 /// A way to an engine: takes a gRPC request, gives its response.
-pub type Link =
-    BoxCloneSyncService<http::Request<Body>, http::Response<Body>, tower::BoxError>;
+pub type Link = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, LinkError>;
+
+/// Why nobody answered.
+///
+/// A type of its own, since a boxed error here would keep the compiler from
+/// seeing that a future which calls through a link is `Send`.
+#[derive(Debug)]
+pub struct LinkError(tower::BoxError);
+
+impl std::fmt::Display for LinkError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for LinkError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
 
 /// How long a TCP connection may take; a host on a network answers far sooner.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,9 +44,10 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A link to a service in this process: no socket, no copy of the bytes.
 #[must_use]
 pub fn local(routes: Routes) -> Link {
-    BoxCloneSyncService::new(
-        ServiceExt::<http::Request<Body>>::map_err(routes.prepare(), Into::into),
-    )
+    BoxCloneSyncService::new(ServiceExt::<http::Request<Body>>::map_err(
+        routes.prepare(),
+        |never| match never {},
+    ))
 }
 
 /// A link to a server at an `http://` address. Connects at the first call, and
@@ -52,6 +71,6 @@ pub fn remote(url: &str) -> Result<Link, Error> {
         .tcp_nodelay(true)
         .connect_lazy();
     Ok(BoxCloneSyncService::new(
-        ServiceExt::<http::Request<Body>>::map_err(channel, Into::into),
+        ServiceExt::<http::Request<Body>>::map_err(channel, |e| LinkError(e.into())),
     ))
 }

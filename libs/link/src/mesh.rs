@@ -88,10 +88,22 @@ impl Mesh {
     /// # Errors
     /// [`Error::Catalog`] when it contradicts those that are there; they stay as they were.
     pub fn join(&self, engine: Engine) -> Result<(), Error> {
-        let _guard = self.inner.joining.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.join_all(vec![engine])
+    }
+
+    /// Adds engines at once: one new catalogue for all of them.
+    ///
+    /// # Errors
+    /// As [`Mesh::join`].
+    pub fn join_all(&self, joining: Vec<Engine>) -> Result<(), Error> {
+        let _guard = self
+            .inner
+            .joining
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let now = self.inner.view.load();
         let mut engines = now.engines.clone();
-        engines.insert(engine.name.clone(), engine);
+        engines.extend(joining.into_iter().map(|e| (e.name.clone(), e)));
         let next = View::build(engines, now.generation + 1)?;
         self.inner.view.store(Arc::new(next));
         Ok(())

@@ -73,9 +73,10 @@ impl Conversation {
     async fn next(&mut self) -> Result<Answer, Status> {
         let answer = self.answers.next().await.ok_or_else(ended)??;
         match answer.message_response {
-            Some(Answer::ErrorResponse(e)) => {
-                Err(Status::new(tonic::Code::from(e.error_code), e.error_message))
-            }
+            Some(Answer::ErrorResponse(e)) => Err(Status::new(
+                tonic::Code::from(e.error_code),
+                e.error_message,
+            )),
             Some(answer) => Ok(answer),
             None => Err(ended()),
         }

@@ -1,1 +1,39 @@
-//! gearmesh-runtime
+//! Runs services: from configuration to drain.
+//!
+//! A process is a slice of services. [`start`] binds first, starts each service
+//! with a [`Context`], wraps its routes in the one layer stack ([`guard`]), puts
+//! it on the [`Mesh`](gearmesh_link::Mesh), serves, and on a signal drains. The
+//! same code runs one engine as a container and all of them on a laptop.
+//!
+//! This crate alone reads the environment, binds sockets, starts tasks and
+//! installs tracing. Must not know: any service.
+
+mod clock;
+mod config;
+mod context;
+mod dispatch;
+mod error;
+mod guard;
+mod join;
+mod keyed;
+mod ledger;
+mod process;
+mod reflection;
+mod serve;
+mod service;
+mod telemetry;
+
+pub use clock::{Clock, Rng, SystemClock, SystemRng};
+pub use config::{Config, Connection};
+pub use context::Context;
+pub use error::Error;
+pub use gearmesh_link::Call;
+pub use keyed::Keyed;
+pub use process::{main, stop_signal};
+pub use reflection::Reflection;
+pub use serve::{Running, start};
+pub use service::{CallOf, Service};
+pub use telemetry::log_to_stderr;
+
+pub use futures::future::BoxFuture;
+pub use tokio_util::sync::CancellationToken;

@@ -1,1 +1,12 @@
-//! gearmesh-testkit
+//! What tests of services share; imported by nothing else.
+//!
+//! Real parts only: a service runs behind its real layers on a real store in a
+//! temporary folder, a process is the built binary, a kill is `kill -9`.
+
+mod golden;
+mod mesh;
+mod process;
+
+pub use golden::golden;
+pub use mesh::TestMesh;
+pub use process::{Process, wait_until};

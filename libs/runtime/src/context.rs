@@ -1,0 +1,155 @@
+//! All that a service gets from outside.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::{OnceCell, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use gearmesh_catalog::Catalog;
+use gearmesh_link::{Link, Mesh};
+use gearmesh_store::Store;
+
+use crate::clock::{Clock, Rng};
+use crate::config::{Config, Connection};
+use crate::error::Error;
+use crate::ledger::LazyLedger;
+
+/// What a service gets from outside: settings, store, links, time, chance, and
+/// the way to start tasks that drain waits for. There are no globals.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) service: &'static str,
+    pub(crate) config: Arc<Config>,
+    pub(crate) connections: Arc<BTreeMap<String, Connection>>,
+    pub(crate) mesh: Mesh,
+    pub(crate) ready: watch::Receiver<bool>,
+    pub(crate) store: OnceCell<Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Context {
+    /// The service's name.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        self.inner.service
+    }
+
+    /// The service's section of the configuration.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming what does not fit.
+    pub fn config<T: DeserializeOwned + Default>(&self) -> Result<T, Error> {
+        self.inner.config.section(self.inner.service)
+    }
+
+    /// The whole configuration.
+    #[must_use]
+    pub fn settings(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The state folder, `.gearmesh/` on a laptop.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.inner.config.folder()
+    }
+
+    /// The service's own store, opened at the first call.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when it cannot be opened; the next call tries again.
+    pub async fn store(&self) -> Result<&Store, Error> {
+        self.inner
+            .store
+            .get_or_try_init(|| async {
+                let store = Store::open(self.folder(), self.inner.service).await?;
+                Ok(store)
+            })
+            .await
+    }
+
+    pub(crate) fn ledger(&self) -> LazyLedger {
+        LazyLedger::new(self.clone())
+    }
+
+    /// A connection by its name.
+    #[must_use]
+    pub fn connection(&self, name: &str) -> Option<&Connection> {
+        self.inner.connections.get(name)
+    }
+
+    /// All connections of a kind, by name.
+    pub fn connections(&self, kind: &str) -> impl Iterator<Item = (&str, &Connection)> {
+        self.inner
+            .connections
+            .iter()
+            .filter(move |(_, c)| c.kind == kind)
+            .map(|(n, c)| (n.as_str(), c))
+    }
+
+    /// All that can be reached.
+    #[must_use]
+    pub fn mesh(&self) -> &Mesh {
+        &self.inner.mesh
+    }
+
+    /// The way to an engine.
+    ///
+    /// # Errors
+    /// ENGINE_UNAVAILABLE when none of this name is reachable.
+    pub fn link(&self, engine: &str) -> Result<Link, tonic::Status> {
+        self.inner.mesh.link(engine)
+    }
+
+    /// The catalogue of all reachable engines, as it is now.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.inner.mesh.catalog()
+    }
+
+    /// Ends when every service of the process has started.
+    pub async fn ready(&self) {
+        let mut ready = self.inner.ready.clone();
+        // The sender lives as long as the process; without it nobody waits any more.
+        let _ = ready.wait_for(|r| *r).await;
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// Chance.
+    #[must_use]
+    pub fn rng(&self) -> &Arc<dyn Rng> {
+        &self.inner.rng
+    }
+
+    /// Cancelled when the process begins to drain.
+    #[must_use]
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.inner.shutdown
+    }
+
+    /// Starts a task that drain waits for.
+    pub fn spawn<F>(&self, task: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.inner.tasks.spawn(task)
+    }
+}

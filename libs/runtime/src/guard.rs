@@ -1,0 +1,361 @@
+//! The one layer stack around every engine: panic, trace, deadline, constraints,
+//! idempotency.
+//!
+//! It sits on the engine's routes, not on the transport, so that a local link
+//! has deadlines and checks as a remote one has: tonic enforces its own only in
+//! its server and channel.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context as Poll_, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http_body_util::{BodyExt, Full, Limited};
+use prost_reflect::DynamicMessage;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+use tower::{Service, ServiceExt};
+use tracing::Instrument;
+
+use gearmesh_api::MESSAGE_MAX;
+use gearmesh_api::tool::v1::CommonFault;
+use gearmesh_catalog::{Class, Keyed as KeyClass, Tool, json};
+use gearmesh_fault::{Failure, Refusal};
+use gearmesh_link::{Call, Mesh};
+use gearmesh_store::Begin;
+
+use crate::context::Context;
+use crate::keyed::Keyed;
+use crate::ledger::LazyLedger;
+
+/// Length of the prefix of a gRPC message: a flag and four bytes of length.
+const FRAME_HEAD: usize = 5;
+
+type Response = http::Response<Body>;
+
+/// An engine's routes behind the layers.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    routes: Routes,
+    mesh: Mesh,
+    ledger: LazyLedger,
+    context: Context,
+}
+
+/// What the layers know of a request before the engine sees it.
+struct Known {
+    tool: Arc<Tool>,
+    call: Call,
+}
+
+impl Guard {
+    pub(crate) fn new(routes: Routes, ledger: LazyLedger, context: Context) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                routes: routes.prepare(),
+                mesh: context.mesh().clone(),
+                ledger,
+                context,
+            }),
+        }
+    }
+
+    async fn answer(self, request: http::Request<Body>) -> Response {
+        let path = request.uri().path().to_owned();
+        let call = match Call::read(request.headers()) {
+            Ok(call) => call,
+            Err(e) => return refuse(Refusal::new(CommonFault::InvalidParameters, e.to_string())),
+        };
+        let span = tracing::debug_span!("call", rpc = %path, trace = call.trace, run = call.run, task = call.task, attempt = call.attempt);
+        let work = async {
+            let catalog = self.inner.mesh.catalog();
+            match catalog.by_path(&path).cloned() {
+                Some(tool) => self.guarded(request, Known { tool, call }).await,
+                None => self.route(request, call).await,
+            }
+        };
+        match AssertUnwindSafe(work.instrument(span)).catch_unwind().await {
+            Ok(response) => response,
+            Err(panic) => {
+                let text = panic_text(panic.as_ref());
+                refuse(Refusal::new(
+                    CommonFault::InternalError,
+                    format!("`{path}` panicked: {text}"),
+                ))
+            }
+        }
+    }
+
+    /// Deadline around the rest.
+    async fn guarded(&self, request: http::Request<Body>, known: Known) -> Response {
+        let limit = known
+            .call
+            .timeout
+            .map_or(known.tool.timeout, |t| t.min(known.tool.timeout_max));
+        let tool = known.tool.clone();
+        let work = self.clone().checked(request, known);
+        let ended = if tool.detach {
+            // Goes on when the caller leaves; the task is seen by drain.
+            let task = self.inner.context.spawn(work);
+            tokio::time::timeout(limit, task).await.map(|joined| {
+                joined.unwrap_or_else(|e| {
+                    let text = format!("`{}` panicked: {e}", tool.id);
+                    refuse(Refusal::new(CommonFault::InternalError, text))
+                })
+            })
+        } else {
+            tokio::time::timeout(limit, work).await
+        };
+        ended.unwrap_or_else(|_| refuse(timed_out(&tool, limit)))
+    }
+
+    /// Constraints of the fields, then idempotency.
+    async fn checked(self, request: http::Request<Body>, known: Known) -> Response {
+        if known.tool.client_streaming {
+            return self.route(request, known.call).await;
+        }
+        let (parts, body) = request.into_parts();
+        let bytes = match Limited::new(body, MESSAGE_MAX + FRAME_HEAD).collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(_) => {
+                let text = format!("the request is larger than {MESSAGE_MAX} bytes");
+                return refuse(Refusal::new(CommonFault::TooLarge, text));
+            }
+        };
+        let message = match message_of(&bytes, &known.tool) {
+            Ok(message) => message,
+            Err(refusal) => return refuse(refusal),
+        };
+        let violations = json::validate(&message);
+        if !violations.is_empty() {
+            let fields = violations
+                .into_iter()
+                .map(|v| (v.path, v.message))
+                .collect();
+            return refuse(Refusal::parameters(fields));
+        }
+        let request = http::Request::from_parts(parts, Body::new(Full::new(bytes)));
+        if known.call.key.is_some() {
+            self.keyed(request, known, &message).await
+        } else {
+            self.route(request, known.call).await
+        }
+    }
+
+    /// A call with a key: by its class, the ledger stands before it.
+    async fn keyed(
+        &self,
+        mut request: http::Request<Body>,
+        known: Known,
+        message: &DynamicMessage,
+    ) -> Response {
+        let value = json::encode(message);
+        let Class { keyed: class, .. } = known.tool.class_of(&value);
+        let keyed = Keyed {
+            tool: known.tool.id.clone(),
+            engine: self.inner.ledger.engine(),
+            hash: hash(value),
+            call: known.call.clone(),
+        };
+        match class {
+            KeyClass::Idempotent | KeyClass::AtLeastOnce => self.route(request, known.call).await,
+            KeyClass::Txn => {
+                request.extensions_mut().insert(keyed);
+                self.route(request, known.call).await
+            }
+            KeyClass::Queryable | KeyClass::AtMostOnce => {
+                self.recorded(request, known, class, &keyed).await
+            }
+        }
+    }
+
+    /// Commits `started` before the effect and the outcome after it.
+    async fn recorded(
+        &self,
+        request: http::Request<Body>,
+        known: Known,
+        class: KeyClass,
+        keyed: &Keyed,
+    ) -> Response {
+        let ledger = match self.inner.ledger.get().await {
+            Ok(ledger) => ledger,
+            Err(status) => return status.into_http(),
+        };
+        let entry = keyed.entry();
+        match ledger.begin(&entry).await {
+            Ok(Begin::Go) => {}
+            Ok(Begin::Started) if class == KeyClass::Queryable => {}
+            Ok(Begin::Done(reply)) => return replay(&reply),
+            Ok(Begin::Started) => {
+                let text = format!(
+                    "an earlier attempt of `{}` had begun; whether it took effect is not known",
+                    known.tool.id
+                );
+                return refuse(Refusal::new(CommonFault::OutcomeUnknown, text));
+            }
+            Err(e) => return gearmesh_fault::status(&e).into_http(),
+        }
+        // From here the outcome must be recorded even if the caller leaves.
+        let response = self.route(request, known.call).await;
+        let recorded = match outcome(response).await {
+            Outcome::Done { reply, response } => {
+                ledger.done(&entry, reply).await.map(|()| response)
+            }
+            Outcome::Failed(response) => ledger.failed(&entry).await.map(|()| response),
+            Outcome::Unknown(response) => ledger.unknown(&entry).await.map(|()| response),
+        };
+        recorded.unwrap_or_else(|e| gearmesh_fault::status(&e).into_http())
+    }
+
+    async fn route(&self, mut request: http::Request<Body>, call: Call) -> Response {
+        request.extensions_mut().insert(call);
+        match self.inner.routes.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+impl Service<http::Request<Body>> for Guard {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Poll_<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.answer(request).await) })
+    }
+}
+
+/// How a recorded call ended, as far as its effect goes.
+enum Outcome {
+    Done { reply: Bytes, response: Response },
+    Failed(Response),
+    Unknown(Response),
+}
+
+async fn outcome(response: Response) -> Outcome {
+    let (parts, body) = response.into_parts();
+    let (bytes, trailers) = match body.collect().await {
+        Ok(collected) => {
+            let trailers = collected.trailers().cloned();
+            (collected.to_bytes(), trailers)
+        }
+        Err(status) => return Outcome::Unknown(status.into_http()),
+    };
+    let status = Status::from_header_map(trailers.as_ref().unwrap_or(&parts.headers));
+    let rebuilt = {
+        let trailers = trailers.clone().map(Ok);
+        let body = Full::new(bytes.clone()).with_trailers(async { trailers });
+        http::Response::from_parts(parts, Body::new(body))
+    };
+    match status {
+        Some(status) if status.code() != Code::Ok => {
+            if took_no_effect(&status) {
+                Outcome::Failed(rebuilt)
+            } else {
+                Outcome::Unknown(rebuilt)
+            }
+        }
+        _ => Outcome::Done {
+            reply: bytes.slice(FRAME_HEAD.min(bytes.len())..),
+            response: rebuilt,
+        },
+    }
+}
+
+/// An engine that answered an error knows that there was no effect, except where
+/// the answer itself says that the end was not seen.
+fn took_no_effect(status: &Status) -> bool {
+    let unseen = matches!(
+        status.code(),
+        Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal
+    );
+    let failure = Failure::of(status);
+    let cut = failure.reason == "NETWORK_ERROR"
+        && failure.metadata.get("phase").is_none_or(|p| p != "connect");
+    !unseen && !cut
+}
+
+/// The stored answer of a finished call, as a gRPC response.
+fn replay(reply: &[u8]) -> Response {
+    let mut frame = Vec::with_capacity(FRAME_HEAD + reply.len());
+    frame.push(0);
+    let length = u32::try_from(reply.len()).unwrap_or(u32::MAX);
+    frame.extend_from_slice(&length.to_be_bytes());
+    frame.extend_from_slice(reply);
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+    let body = Full::new(Bytes::from(frame)).with_trailers(async { Some(Ok(trailers)) });
+    let mut response = http::Response::new(Body::new(body));
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("application/grpc"),
+    );
+    response
+}
+
+/// Decodes the one message of a unary request.
+fn message_of(frame: &Bytes, tool: &Tool) -> Result<DynamicMessage, Refusal> {
+    let malformed = |what: &str| {
+        let text = format!("the request of `{}` {what}", tool.id);
+        Refusal::new(CommonFault::InvalidParameters, text)
+    };
+    let head = frame
+        .get(..FRAME_HEAD)
+        .ok_or_else(|| malformed("is empty"))?;
+    if head[0] != 0 {
+        return Err(malformed("is compressed, which is not offered"));
+    }
+    let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+    let body = frame.slice(FRAME_HEAD..);
+    if body.len() != length {
+        return Err(malformed("is not one whole message"));
+    }
+    DynamicMessage::decode(tool.method.input(), body)
+        .map_err(|e| malformed(&format!("is no {}: {e}", tool.method.input().full_name())))
+}
+
+/// Hash of a request, independent of the order in which its maps were written.
+fn hash(mut value: serde_json::Value) -> [u8; 32] {
+    value.sort_all_objects();
+    digest(value.to_string().as_bytes())
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    let mut out = [0; 32];
+    out.copy_from_slice(digest.as_ref());
+    out
+}
+
+fn timed_out(tool: &Tool, limit: Duration) -> Refusal {
+    let text = format!("`{}` did not end within {} ms", tool.id, limit.as_millis());
+    Refusal::new(CommonFault::Timeout, text)
+}
+
+fn refuse(refusal: Refusal) -> Response {
+    Status::from(refusal).into_http()
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

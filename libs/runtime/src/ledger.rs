@@ -1,0 +1,86 @@
+//! The effect ledger of an engine, and the service through which it is fenced.
+
+use gearmesh_api::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
+use gearmesh_api::ledger::v1::{FenceRequest, FenceResponse, FenceState};
+use gearmesh_api::tool::v1::CommonFault;
+use gearmesh_fault::{Refusal, status};
+use gearmesh_store::{Fenced, Ledger};
+use tokio::sync::OnceCell;
+use tonic::{Request, Response, Status};
+
+use crate::context::Context;
+use crate::error::Error;
+
+/// The ledger in the engine's store. The store is opened when the first keyed
+/// call needs it: engines that never meet one pay nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct LazyLedger {
+    context: Context,
+    ledger: std::sync::Arc<OnceCell<Ledger>>,
+}
+
+impl LazyLedger {
+    pub(crate) fn new(context: Context) -> Self {
+        Self {
+            context,
+            ledger: std::sync::Arc::default(),
+        }
+    }
+
+    pub(crate) async fn get(&self) -> Result<&Ledger, Status> {
+        self.ledger
+            .get_or_try_init(|| async {
+                let store = self.context.store().await?;
+                Ok(Ledger::open(store.clone()).await?)
+            })
+            .await
+            .map_err(|e: Error| match e {
+                Error::Store(e) => status(&e),
+                e => Refusal::new(CommonFault::StoreFailed, e.to_string()).into(),
+            })
+    }
+
+    pub(crate) fn engine(&self) -> &'static str {
+        self.context.service()
+    }
+
+    pub(crate) fn server(self) -> LedgerServiceServer<Self> {
+        LedgerServiceServer::new(self)
+    }
+}
+
+#[tonic::async_trait]
+impl LedgerService for LazyLedger {
+    async fn fence(
+        &self,
+        request: Request<FenceRequest>,
+    ) -> Result<Response<FenceResponse>, Status> {
+        let request = request.into_inner();
+        let number = |n: u64| {
+            i64::try_from(n)
+                .map_err(|_| Refusal::parameters(vec![("epoch".into(), "is too large".into())]))
+        };
+        let epoch = number(request.epoch)?;
+        let fenced = self
+            .get()
+            .await?
+            .fence(
+                self.engine(),
+                &request.tool,
+                &request.key,
+                epoch,
+                i64::from(request.attempt),
+            )
+            .await
+            .map_err(|e| status(&e))?;
+        let (state, reply) = match fenced {
+            Fenced::Absent => (FenceState::Absent, bytes::Bytes::new()),
+            Fenced::Started => (FenceState::Started, bytes::Bytes::new()),
+            Fenced::Done(reply) => (FenceState::Done, reply),
+        };
+        Ok(Response::new(FenceResponse {
+            state: state.into(),
+            reply,
+        }))
+    }
+}

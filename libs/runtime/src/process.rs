@@ -1,0 +1,66 @@
+//! The whole of a service's own binary.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::Config;
+use crate::serve::start;
+use crate::service::Service;
+use crate::telemetry::log_to_stderr;
+
+/// Runs services until SIGTERM or SIGINT: settings from `./gearmesh.toml` and
+/// `GEARMESH_*`, state in `./.gearmesh` unless `GEARMESH_FOLDER` says otherwise.
+#[must_use]
+pub fn main(services: &[Service]) -> ExitCode {
+    log_to_stderr("info");
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "no runtime");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(async {
+        match serve_until_signal(services).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!(%error, "did not start");
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+async fn serve_until_signal(services: &[Service]) -> Result<(), crate::Error> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this crate alone reads the environment"
+    )]
+    let folder =
+        std::env::var("GEARMESH_FOLDER").map_or_else(|_| PathBuf::from(".gearmesh"), PathBuf::from);
+    let config = Config::load(std::path::Path::new("gearmesh.toml"), folder)?;
+    let running = start(services, config).await?;
+    tracing::info!(address = %running.address(), "serving");
+    stop_signal().await;
+    running.stop().await;
+    Ok(())
+}
+
+/// Ends at SIGTERM or SIGINT.
+pub async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! From a list of services to a serving process, and back.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{OnceCell, watch};
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tower::ServiceExt;
+
+use gearmesh_link::{Engine, Link, Mesh, Origin};
+
+use crate::clock::{Clock, Rng, SystemClock, SystemRng};
+use crate::config::{Config, Process};
+use crate::context::{Context, Inner};
+use crate::dispatch::Dispatch;
+use crate::error::Error;
+use crate::guard::Guard;
+use crate::join;
+use crate::reflection::Reflection;
+use crate::service::{GATEWAY, Service};
+
+/// Streams per connection: a browser or an orchestrator uses tens, a flood thousands.
+const STREAMS_MAX: u32 = 200;
+
+/// Headers of one request, in bytes: tokens and trace context fit many times.
+const HEADERS_MAX: u32 = 16 * 1024;
+
+/// Streams that a peer may open and reset before the connection is closed.
+const PENDING_RESETS_MAX: usize = 20;
+
+/// A silent connection is probed after this, and closed when the probe stays unanswered.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long drain waits for calls that are under way.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// A serving process.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    mesh: Mesh,
+    shutdown: CancellationToken,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    endpoint: Option<std::path::PathBuf>,
+}
+
+/// What all services of a process share.
+struct Shared {
+    config: Arc<Config>,
+    connections: Arc<std::collections::BTreeMap<String, crate::Connection>>,
+    mesh: Mesh,
+    ready: watch::Receiver<bool>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Shared {
+    fn context(&self, service: &'static str) -> Context {
+        Context {
+            inner: Arc::new(Inner {
+                service,
+                config: self.config.clone(),
+                connections: self.connections.clone(),
+                mesh: self.mesh.clone(),
+                ready: self.ready.clone(),
+                store: OnceCell::new(),
+                clock: self.clock.clone(),
+                rng: self.rng.clone(),
+                shutdown: self.shutdown.clone(),
+                tasks: self.tasks.clone(),
+            }),
+        }
+    }
+}
+
+/// Starts services with these settings: binds, starts each, serves.
+///
+/// With the gateway among them only its routes are served; the engines are
+/// reached by their links alone.
+///
+/// # Errors
+/// [`Error`] names the key, the address or the service at fault; nothing stays
+/// bound then.
+pub async fn start(services: &[Service], config: Config) -> Result<Running, Error> {
+    let process = config.process()?;
+    let remotes = join::remotes(&process)?;
+    let listener = bind(&process, services).await?;
+    let (set_ready, ready) = watch::channel(false);
+    let shared = Shared {
+        connections: Arc::new(config.connections()?),
+        config: Arc::new(config),
+        mesh: Mesh::new(Vec::new())?,
+        ready,
+        clock: Arc::new(SystemClock::default()),
+        rng: Arc::new(SystemRng),
+        shutdown: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    };
+    let routes = start_services(services, &shared).await?;
+    let runtime_context = shared.context("runtime");
+    for remote in remotes {
+        shared
+            .tasks
+            .spawn(join::join(runtime_context.clone(), remote));
+    }
+    let running = serve(listener, routes, &shared, &process)?;
+    // The receivers live in the contexts; a process without services has none.
+    let _ = set_ready.send(true);
+    Ok(running)
+}
+
+async fn bind(process: &Process, services: &[Service]) -> Result<TcpListener, Error> {
+    let address = process
+        .listen
+        .clone()
+        .unwrap_or_else(|| "127.0.0.1:0".to_owned());
+    let local = address
+        .parse::<SocketAddr>()
+        .is_ok_and(|a| a.ip().is_loopback());
+    if !local {
+        let names: Vec<_> = services.iter().map(|s| s.name).collect();
+        return Err(Error::Insecure {
+            key: "listen".into(),
+            reason: format!(
+                "`{address}` would serve {} without login; give a loopback address",
+                names.join(", ")
+            ),
+        });
+    }
+    TcpListener::bind(&address)
+        .await
+        .map_err(|source| Error::Bind { address, source })
+}
+
+async fn start_services(services: &[Service], shared: &Shared) -> Result<Routes, Error> {
+    let mut guards = Vec::new();
+    let mut engines = Vec::new();
+    let mut gateway = None;
+    let (health, health_server) = tonic_health::server::health_reporter();
+    for service in services {
+        let context = shared.context(service.name);
+        let routes = (service.start)(context.clone())
+            .await
+            .map_err(|source| Error::Service {
+                service: service.name,
+                source,
+            })?;
+        if service.name == GATEWAY {
+            gateway = Some(routes);
+            continue;
+        }
+        let ledger = context.ledger();
+        let routes = routes.add_service(ledger.clone().server());
+        let guard = Guard::new(routes, ledger, context);
+        engines.push(Engine {
+            name: service.name.to_owned(),
+            link: Link::new(ServiceExt::<http::Request<tonic::body::Body>>::map_err(
+                guard.clone(),
+                |never| match never {},
+            )),
+            origin: Origin::Own((service.descriptors)()),
+        });
+        guards.push((service.name, guard));
+    }
+    shared.mesh.join_all(engines)?;
+    let catalog = shared.mesh.catalog();
+    let mut dispatched = Vec::new();
+    for (name, guard) in guards {
+        let services: Vec<String> = catalog
+            .engines()
+            .iter()
+            .filter(|e| e.id == name)
+            .flat_map(|e| e.services.clone())
+            .collect();
+        for service in &services {
+            health
+                .set_service_status(service.clone(), tonic_health::ServingStatus::Serving)
+                .await;
+        }
+        dispatched.push((name, services, guard));
+    }
+    if let Some(routes) = gateway {
+        return Ok(routes);
+    }
+    let names = dispatched.iter().map(|(n, ..)| (*n).to_owned()).collect();
+    let reflection = Reflection::of(shared.mesh.clone(), names);
+    Ok(Dispatch::new(dispatched, Routes::new(health_server), reflection).into_routes())
+}
+
+fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    shared: &Shared,
+    process: &Process,
+) -> Result<Running, Error> {
+    let unusable = |source| Error::Bind {
+        address: "the listener".into(),
+        source,
+    };
+    let address = listener.local_addr().map_err(unusable)?;
+    let stop = CancellationToken::new();
+    let server = Server::builder()
+        .accept_http1(true)
+        .max_concurrent_streams(STREAMS_MAX)
+        .http2_max_header_list_size(HEADERS_MAX)
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .tcp_nodelay(true)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(
+            TcpListenerStream::new(listener),
+            stop.clone().cancelled_owned(),
+        );
+    shared.tasks.spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "server ended");
+        }
+    });
+    if let Some(path) = &process.endpoint {
+        write_endpoint(path, address)?;
+    }
+    Ok(Running {
+        address,
+        mesh: shared.mesh.clone(),
+        shutdown: shared.shutdown.clone(),
+        stop,
+        tasks: shared.tasks.clone(),
+        endpoint: process.endpoint.clone(),
+    })
+}
+
+/// Writes `{"pid", "url"}` whole or not at all: readers poll for the file.
+fn write_endpoint(path: &std::path::Path, address: SocketAddr) -> Result<(), Error> {
+    let failed = |source| Error::Folder {
+        path: path.to_owned(),
+        source,
+    };
+    let text = serde_json::json!({"pid": std::process::id(), "url": format!("http://{address}")})
+        .to_string();
+    let temporary = path.with_extension("new");
+    std::fs::write(&temporary, text).map_err(failed)?;
+    std::fs::rename(&temporary, path).map_err(failed)
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What can be reached from it.
+    #[must_use]
+    pub fn mesh(&self) -> &Mesh {
+        &self.mesh
+    }
+
+    /// Cancelled when drain begins, by whoever begins it.
+    #[must_use]
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
+    }
+
+    /// Drains: takes no further connection, lets running calls end within 10 s, stops.
+    pub async fn stop(self) {
+        if let Some(path) = &self.endpoint {
+            // Gone already when somebody tidied up; either way nobody finds us there.
+            let _ = std::fs::remove_file(path);
+        }
+        self.shutdown.cancel();
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN_MAX, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(open = self.tasks.len(), "drain ended with tasks still open");
+        }
+    }
+}

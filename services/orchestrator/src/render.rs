@@ -1,0 +1,315 @@
+//! The result document: how a run stands, in the protocol's types.
+
+use std::collections::HashMap;
+
+use prost_types::{Duration, Timestamp};
+use serde_json::{Value, json};
+
+use gearmesh_api::orchestrator::v1 as api;
+use gearmesh_api::tool::v1::Json;
+use gearmesh_workflow::{Dialect, Graph, Workflow};
+
+use crate::plan::{InstanceStatus, Phase, Problem, State, TaskState, TaskStatus};
+
+/// An instant as RFC 3339 in UTC with milliseconds.
+pub(crate) fn instant(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |t| format!("{t:.3}"))
+}
+
+/// How a run stands at an instant.
+pub(crate) fn run(state: &State, now_ms: i64) -> api::Run {
+    let end = state.ended_ms.unwrap_or(now_ms);
+    api::Run {
+        run_id: state.run.clone(),
+        workflow: state.workflow.name.clone(),
+        version: state.version,
+        status: state.phase.as_str().to_owned(),
+        start_time: Some(timestamp(state.accepted_ms)),
+        end_time: state.ended_ms.map(timestamp),
+        duration: Some(duration(end - state.accepted_ms)),
+        summary: Some(summary(state)),
+        dag: Some(to_json(&dag(&state.workflow))),
+        tasks: tasks(state, now_ms),
+        outputs: state.ended_ms.map(|_| to_json(&state.outputs)),
+        error: state
+            .failed
+            .as_ref()
+            .filter(|_| state.ended())
+            .map(|(task, problem)| {
+                let task = (!task.is_empty()).then(|| task.clone());
+                error(problem, task, None)
+            }),
+        timings: Some(timings(state)),
+        dialect: dialect(state.workflow.dialect).to_owned(),
+    }
+}
+
+/// The answer of `execute`, with the words of the dialect that was sent.
+pub(crate) fn executed(state: &State, now_ms: i64) -> api::ExecuteResponse {
+    let run = run(state, now_ms);
+    let oktyv = state.workflow.dialect == Dialect::Oktyv;
+    let (run_id, execution_id) = if oktyv {
+        (String::new(), run.run_id)
+    } else {
+        (run.run_id, String::new())
+    };
+    let (status, error) = if oktyv {
+        (oktyv_status(run.summary.as_ref()), None)
+    } else {
+        (run.status, run.error)
+    };
+    let tasks = if oktyv {
+        run.tasks
+            .into_iter()
+            .map(|(id, task)| (id, oktyv_task(task)))
+            .collect()
+    } else {
+        run.tasks
+    };
+    api::ExecuteResponse {
+        success: None,
+        execution_id,
+        run_id,
+        status,
+        start_time: run.start_time,
+        end_time: run.end_time,
+        duration: run.duration,
+        tasks,
+        summary: run.summary,
+        dag: run.dag,
+        outputs: run.outputs.filter(|_| !oktyv),
+        error,
+    }
+}
+
+/// A request that was refused as a whole, in Oktyv's own shape.
+pub(crate) fn refused(code: &str, message: &str) -> api::ExecuteResponse {
+    api::ExecuteResponse {
+        success: Some(false),
+        error: Some(api::Error {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            ..api::Error::default()
+        }),
+        ..api::ExecuteResponse::default()
+    }
+}
+
+fn oktyv_status(summary: Option<&api::Summary>) -> String {
+    let (failed, succeeded) = summary.map_or((0, 0), |s| (s.failed, s.succeeded));
+    let status = match (failed, succeeded) {
+        (0, _) => "success",
+        (_, 0) => "failure",
+        _ => "partial",
+    };
+    status.to_owned()
+}
+
+fn oktyv_task(mut task: api::Task) -> api::Task {
+    task.status = match task.status.as_str() {
+        "succeeded" => "success",
+        "skipped" => "skipped",
+        _ => "failed",
+    }
+    .to_owned();
+    if let Some(error) = &mut task.error {
+        error.task = None;
+        error.attempt = None;
+        error.retryable = None;
+        error.hint = None;
+    }
+    task
+}
+
+/// Levels as lists of ids, and edges.
+pub(crate) fn dag(workflow: &Workflow) -> Value {
+    let Graph { levels, edges, .. } = &workflow.graph;
+    let id = |task: &usize| workflow.tasks[*task].id.as_str();
+    let levels: Vec<Vec<&str>> = levels.iter().map(|l| l.iter().map(id).collect()).collect();
+    let edges: Vec<Value> = edges
+        .iter()
+        .map(|e| json!({"from": id(&e.from), "to": id(&e.to)}))
+        .collect();
+    json!({"levels": levels, "edges": edges})
+}
+
+fn summary(state: &State) -> api::Summary {
+    let mut summary = api::Summary {
+        total: count(state.tasks.len()),
+        ..api::Summary::default()
+    };
+    for task in &state.tasks {
+        match task.status {
+            TaskStatus::Succeeded => summary.succeeded += 1,
+            TaskStatus::Failed | TaskStatus::Cancelled => summary.failed += 1,
+            TaskStatus::Skipped => summary.skipped += 1,
+            TaskStatus::Blocked | TaskStatus::Active => {}
+        }
+    }
+    summary
+}
+
+fn tasks(state: &State, now_ms: i64) -> HashMap<String, api::Task> {
+    state
+        .workflow
+        .tasks
+        .iter()
+        .zip(&state.tasks)
+        .map(|(definition, task)| {
+            (
+                definition.id.clone(),
+                render_task(&definition.id, task, now_ms),
+            )
+        })
+        .collect()
+}
+
+fn render_task(id: &str, task: &TaskState, now_ms: i64) -> api::Task {
+    let ended = task.ended();
+    let took = task
+        .start_ms
+        .map(|s| duration(task.end_ms.unwrap_or(now_ms) - s));
+    let result = (task.status == TaskStatus::Succeeded)
+        .then(|| task.view.get("result").map(to_json))
+        .flatten();
+    api::Task {
+        task_id: id.to_owned(),
+        status: status(task).to_owned(),
+        start_time: task.start_ms.map(timestamp),
+        end_time: task.end_ms.map(timestamp),
+        duration: if task.status == TaskStatus::Skipped {
+            Some(duration(0))
+        } else {
+            took
+        },
+        attempts: task.attempts(),
+        result,
+        error: task
+            .problem
+            .as_ref()
+            .filter(|_| ended)
+            .map(|p| error(p, Some(id.to_owned()), Some(task.attempts()))),
+        reason: (!task.reason.is_empty()).then(|| task.reason.clone()),
+        items: task.items.as_ref().map(|_| items(task)),
+        errors: item_errors(task),
+        substituted: task.substituted.then_some(true),
+    }
+}
+
+pub(crate) fn status(task: &TaskState) -> &'static str {
+    match task.status {
+        TaskStatus::Blocked => "pending",
+        TaskStatus::Active if task.start_ms.is_none() => "pending",
+        TaskStatus::Active => "running",
+        TaskStatus::Succeeded => "succeeded",
+        TaskStatus::Failed => "failed",
+        TaskStatus::Skipped => "skipped",
+        TaskStatus::Cancelled => "cancelled",
+    }
+}
+
+fn items(task: &TaskState) -> api::Summary {
+    let of = |status| count(task.instances.iter().filter(|i| i.status == status).count());
+    api::Summary {
+        total: count(task.instances.len()),
+        succeeded: of(InstanceStatus::Succeeded),
+        failed: of(InstanceStatus::Failed) + of(InstanceStatus::Cancelled),
+        skipped: of(InstanceStatus::Skipped),
+    }
+}
+
+fn item_errors(task: &TaskState) -> Vec<api::ItemError> {
+    let Some(items) = &task.items else {
+        return Vec::new();
+    };
+    task.instances
+        .iter()
+        .enumerate()
+        .filter(|(_, i)| i.status == InstanceStatus::Failed)
+        .map(|(index, instance)| api::ItemError {
+            index: count(index),
+            item: items.get(index).map(to_json),
+            error: instance
+                .problem
+                .as_ref()
+                .map(|p| error(p, None, Some(instance.attempt))),
+        })
+        .collect()
+}
+
+pub(crate) fn error(problem: &Problem, task: Option<String>, attempt: Option<u32>) -> api::Error {
+    api::Error {
+        code: problem.code.clone(),
+        message: problem.message.clone(),
+        task,
+        attempt,
+        retryable: Some(problem.retryable),
+        hint: (!problem.hint.is_empty()).then(|| problem.hint.clone()),
+        details: (!problem.details.is_null()).then(|| to_json(&problem.details)),
+    }
+}
+
+fn timings(state: &State) -> api::Timings {
+    api::Timings {
+        queued: Some(duration(0)),
+        working: Some(duration(state.working_ms)),
+        retrying: Some(duration(state.retrying_ms)),
+        waiting: Some(duration(0)),
+        critical_path: critical_path(state),
+    }
+}
+
+/// The chain of tasks that took longest: from the task that ended last, each
+/// time back to the need that ended last.
+fn critical_path(state: &State) -> Vec<String> {
+    if !matches!(state.phase, Phase::Ended(_)) {
+        return Vec::new();
+    }
+    let ran = |t: &usize| state.tasks[*t].start_ms.is_some();
+    // Of equal ends the later task of the file counts: it is the one that came after.
+    let latest = |tasks: &mut dyn Iterator<Item = usize>| {
+        tasks
+            .filter(ran)
+            .max_by_key(|t| (state.tasks[*t].end_ms, *t))
+    };
+    let mut path = Vec::new();
+    let mut next = latest(&mut (0..state.tasks.len()));
+    while let Some(task) = next {
+        path.push(state.workflow.tasks[task].id.clone());
+        next = latest(&mut state.workflow.graph.needs[task].iter().copied());
+    }
+    path.reverse();
+    path
+}
+
+fn dialect(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Native => "native",
+        Dialect::Oktyv => "oktyv",
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+pub(crate) fn to_json(value: &Value) -> Json {
+    Json {
+        text: serde_json::to_vec(value).unwrap_or_default().into(),
+    }
+}
+
+pub(crate) fn timestamp(ms: i64) -> Timestamp {
+    Timestamp {
+        seconds: ms.div_euclid(1000),
+        nanos: i32::try_from(ms.rem_euclid(1000) * 1_000_000).unwrap_or_default(),
+    }
+}
+
+pub(crate) fn duration(ms: i64) -> Duration {
+    let ms = ms.max(0);
+    Duration {
+        seconds: ms / 1000,
+        nanos: i32::try_from(ms % 1000 * 1_000_000).unwrap_or_default(),
+    }
+}

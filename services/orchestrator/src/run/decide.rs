@@ -1,0 +1,23 @@
+//! The planner, asked with the time, chance and catalogue of this moment.
+
+use gearmesh_runtime::Context;
+
+use crate::plan::{Decided, Input, Moment, State, advance};
+use crate::run::tools::Known;
+
+/// Takes inputs in and adds what follows from them to `decided`.
+pub(crate) fn decide(
+    cx: &Context,
+    state: &mut State,
+    inputs: impl IntoIterator<Item = Input>,
+    decided: &mut Decided,
+) {
+    let moment = Moment {
+        now_ms: cx.clock().now_ms(),
+        chance: &|| cx.rng().fraction(),
+        tools: &Known(cx.catalog()),
+    };
+    for input in inputs {
+        advance(state, &moment, input, decided);
+    }
+}

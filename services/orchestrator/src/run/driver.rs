@@ -1,0 +1,234 @@
+//! The life of one run: inputs in, records durable, calls out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use gearmesh_api::journal::v1 as journal;
+use gearmesh_runtime::Context;
+use gearmesh_store::{Journal, RunId};
+use gearmesh_workflow::Dialect;
+
+use crate::plan::{Answer, Command, Decided, Dispatch, Input, State};
+use crate::run::attempt::{self, Setting};
+use crate::run::decide::decide;
+use crate::run::runs::{Message, Runs, Shown};
+
+/// Inputs taken into one commit at most.
+const BATCH_MAX: usize = 256;
+
+/// After the first answer, others that are about to come are waited for this
+/// long, so that one commit carries them all. Only while calls are under way
+/// that were sent within [`FRESH_US`].
+const GATHER_US: u64 = 200;
+
+/// Calls sent longer ago than this are not about to answer.
+const FRESH_US: u64 = 2_000;
+
+/// Retries that the http engine makes by itself for Oktyv tasks without a policy.
+const OKTYV_RETRIES: u32 = 3;
+
+/// A run under way.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(crate) cx: Context,
+    pub(crate) runs: Runs,
+    pub(crate) journal: Journal,
+    pub(crate) id: RunId,
+    pub(crate) state: State,
+    /// Number of the last durable row.
+    pub(crate) last: u32,
+    pub(crate) shown: Arc<Shown>,
+    pub(crate) inbox: mpsc::Receiver<Message>,
+    pub(crate) outbox: mpsc::Sender<Message>,
+    pub(crate) abort: CancellationToken,
+    /// When calls were last sent out, on the monotonic clock.
+    pub(crate) sent_us: u64,
+}
+
+impl Driver {
+    /// Drives the run until it has ended, or until the process drains.
+    pub(crate) async fn run(mut self, commands: Vec<Command>) {
+        self.carry_out(commands);
+        let mut batch = Vec::new();
+        while !self.state.ended() {
+            if !self.next(&mut batch).await {
+                return;
+            }
+            let inputs = self.gather(&mut batch).await;
+            if !inputs.is_empty() && !self.step(inputs).await {
+                return;
+            }
+        }
+        self.runs.finished(self.id, self.state);
+    }
+
+    /// Waits for something to happen; false when the process drains.
+    async fn next(&mut self, batch: &mut Vec<Message>) -> bool {
+        let due = self.state.due_ms();
+        let cx = self.cx.clone();
+        let timer = async {
+            match due {
+                Some(due) => {
+                    let wait = u64::try_from(due - cx.clock().now_ms()).unwrap_or_default();
+                    cx.clock()
+                        .sleep(std::time::Duration::from_millis(wait))
+                        .await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let shutdown = self.cx.shutdown().clone();
+        tokio::select! {
+            biased;
+            received = self.inbox.recv_many(batch, BATCH_MAX) => received > 0,
+            () = timer => {
+                batch.push(Message::Input(Input::Due));
+                true
+            }
+            () = shutdown.cancelled() => self.drain(batch).await,
+        }
+    }
+
+    /// The process stops: nothing new is started here. Calls under way may still
+    /// answer; what does not is found leased at the next start.
+    async fn drain(&mut self, batch: &mut Vec<Message>) -> bool {
+        if self.state.leased == 0 {
+            return false;
+        }
+        self.inbox.recv_many(batch, BATCH_MAX).await > 0
+    }
+
+    /// Answers questions at once, and takes together the inputs that come within
+    /// a moment of each other.
+    async fn gather(&mut self, batch: &mut Vec<Message>) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        self.sort(batch, &mut inputs);
+        let started = self.cx.clock().monotonic_us();
+        let fresh = started.saturating_sub(self.sent_us) < FRESH_US;
+        while fresh && !inputs.is_empty() && inputs.len() < self.state.leased {
+            tokio::task::yield_now().await;
+            while batch.len() < BATCH_MAX
+                && let Ok(message) = self.inbox.try_recv()
+            {
+                batch.push(message);
+            }
+            self.sort(batch, &mut inputs);
+            if self.cx.clock().monotonic_us().saturating_sub(started) > GATHER_US {
+                break;
+            }
+        }
+        inputs
+    }
+
+    fn sort(&self, batch: &mut Vec<Message>, inputs: &mut Vec<Input>) {
+        for message in batch.drain(..) {
+            match message {
+                Message::Input(input) => inputs.push(input),
+                Message::Show(answer) => {
+                    // Who asked may have left.
+                    let _ = answer.send(crate::render::run(&self.state, self.cx.clock().now_ms()));
+                }
+            }
+        }
+    }
+
+    /// Decides, makes it durable, tells the watchers, carries it out.
+    async fn step(&mut self, inputs: Vec<Input>) -> bool {
+        let mut decided = Decided::default();
+        decide(&self.cx, &mut self.state, inputs, &mut decided);
+        if decided.records.is_empty() {
+            self.carry_out(decided.commands);
+            return true;
+        }
+        if let Err(error) = self.commit(&decided.records).await {
+            // Nothing was acknowledged; the run goes on from its last durable row
+            // when the store is opened again.
+            tracing::error!(run = %self.state.run, %error, "run stopped: its journal cannot be written");
+            self.runs.lost(self.id);
+            return false;
+        }
+        self.shown.publish(decided.records);
+        if self.cx.shutdown().is_cancelled() {
+            return true;
+        }
+        self.carry_out(decided.commands);
+        true
+    }
+
+    async fn commit(&mut self, records: &[journal::Record]) -> Result<(), gearmesh_store::Error> {
+        crate::journal::append(&self.journal, self.id, &self.state, self.last, records).await?;
+        self.last += u32::try_from(records.len()).unwrap_or(u32::MAX);
+        Ok(())
+    }
+
+    fn carry_out(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            match command {
+                Command::Dispatch(dispatch) => self.dispatch(*dispatch),
+                Command::Abort => self.abort.cancel(),
+            }
+        }
+    }
+
+    fn dispatch(&mut self, dispatch: Dispatch) {
+        self.sent_us = self.cx.clock().monotonic_us();
+        let setting = self.setting(dispatch.task);
+        let (cx, outbox, abort) = (self.cx.clone(), self.outbox.clone(), self.abort.clone());
+        self.cx.spawn(async move {
+            let (task, item, attempt) = (dispatch.task, dispatch.item, dispatch.attempt);
+            let answer = attempt::attempt(&cx, &setting, dispatch, abort).await;
+            answered(&outbox, task, item, attempt, answer).await;
+        });
+    }
+
+    /// Asks what became of attempts that were under way when the process died.
+    pub(crate) fn recover(&self, lost: Vec<Dispatch>) {
+        for dispatch in lost {
+            let (cx, outbox) = (self.cx.clone(), self.outbox.clone());
+            self.cx.spawn(async move {
+                let answer = attempt::recover(&cx, &dispatch).await;
+                answered(
+                    &outbox,
+                    dispatch.task,
+                    dispatch.item,
+                    dispatch.attempt,
+                    answer,
+                )
+                .await;
+            });
+        }
+    }
+
+    fn setting(&self, task: usize) -> Setting {
+        let definition = self.state.task(task);
+        let own_retries =
+            self.state.workflow.dialect == Dialect::Oktyv && definition.retry.is_none();
+        Setting {
+            run: self.state.run.clone(),
+            task: definition.id.clone(),
+            folder: (!self.state.folder.is_empty()).then(|| PathBuf::from(&self.state.folder)),
+            timeout: definition.timeout,
+            retries: if own_retries { OKTYV_RETRIES } else { 0 },
+        }
+    }
+}
+
+async fn answered(
+    outbox: &mpsc::Sender<Message>,
+    task: usize,
+    item: usize,
+    attempt: u32,
+    answer: Answer,
+) {
+    let input = Input::Answered {
+        task,
+        item,
+        attempt,
+        answer,
+    };
+    // The run may have ended meanwhile; then nobody waits for this.
+    let _ = outbox.send(Message::Input(input)).await;
+}

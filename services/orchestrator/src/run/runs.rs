@@ -1,0 +1,268 @@
+//! All runs of this process: those under way, and the last that ended.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use gearmesh_api::journal::v1 as journal;
+use gearmesh_api::orchestrator::v1 as api;
+use gearmesh_runtime::Context;
+use gearmesh_store::{Journal, RunId, parse_run, run_text};
+
+use crate::error::Error;
+use crate::plan::{Command, Dispatch, Input, State};
+use crate::run::driver::Driver;
+use crate::run::load;
+
+/// Ended runs that are kept in memory: those that are asked for right after.
+const ENDED_KEPT: usize = 64;
+
+/// Messages that may wait for one run: its attempts and some questions.
+const INBOX: usize = 1_024;
+
+/// What is sent to a run under way.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Input(Input),
+    Show(oneshot::Sender<api::Run>),
+}
+
+/// All runs of this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Runs {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    cx: Context,
+    journal: Journal,
+    table: Mutex<Table>,
+    /// Whether the runs that were open at the start have been taken up.
+    resumed: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    live: HashMap<RunId, Live>,
+    ended: VecDeque<(RunId, Arc<State>)>,
+}
+
+/// A run under way, as others see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    inbox: mpsc::Sender<Message>,
+    shown: Arc<Shown>,
+}
+
+/// The durable records of a run, for its watchers.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    records: Mutex<Vec<Arc<journal::Record>>>,
+    durable: watch::Sender<u32>,
+}
+
+/// Where a run stands.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    Live(Live),
+    Ended(Arc<State>),
+}
+
+impl Shown {
+    pub(crate) fn new(records: Vec<journal::Record>) -> Self {
+        let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        Self {
+            records: Mutex::new(records.into_iter().map(Arc::new).collect()),
+            durable: watch::Sender::new(count),
+        }
+    }
+
+    /// Shows records that have become durable.
+    pub(crate) fn publish(&self, records: Vec<journal::Record>) {
+        let added = u32::try_from(records.len()).unwrap_or_default();
+        lock(&self.records).extend(records.into_iter().map(Arc::new));
+        self.durable.send_modify(|n| *n += added);
+    }
+}
+
+impl Live {
+    /// Records behind `after`; waits for one if there is none yet. Empty when the
+    /// run is not driven here any more.
+    pub(crate) async fn records(&self, after: u32) -> Vec<Arc<journal::Record>> {
+        let mut durable = self.shown.durable.subscribe();
+        if durable.wait_for(|n| *n > after).await.is_err() {
+            return Vec::new();
+        }
+        lock(&self.shown.records)
+            .get(after as usize..)
+            .unwrap_or_default()
+            .to_vec()
+    }
+
+    pub(crate) async fn show(&self) -> Option<api::Run> {
+        let (ask, answer) = oneshot::channel();
+        self.inbox.send(Message::Show(ask)).await.ok()?;
+        answer.await.ok()
+    }
+
+    pub(crate) async fn cancel(&self) -> bool {
+        self.inbox.send(Message::Input(Input::Cancel)).await.is_ok()
+    }
+}
+
+impl Runs {
+    pub(crate) fn new(cx: Context, journal: Journal) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                cx,
+                journal,
+                table: Mutex::default(),
+                resumed: watch::Sender::new(false),
+            }),
+        }
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.inner.journal
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.inner.cx
+    }
+
+    /// Drives a run from here on. `records` are all that are durable.
+    pub(crate) fn drive(
+        &self,
+        id: RunId,
+        state: State,
+        records: Vec<journal::Record>,
+        commands: Vec<Command>,
+        lost: Vec<Dispatch>,
+    ) {
+        let (outbox, inbox) = mpsc::channel(INBOX);
+        let last = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        let shown = Arc::new(Shown::new(records));
+        let live = Live {
+            inbox: outbox.clone(),
+            shown: shown.clone(),
+        };
+        self.table().live.insert(id, live);
+        let driver = Driver {
+            cx: self.inner.cx.clone(),
+            runs: self.clone(),
+            journal: self.inner.journal.clone(),
+            id,
+            state,
+            last,
+            shown,
+            inbox,
+            outbox,
+            abort: CancellationToken::new(),
+            sent_us: 0,
+        };
+        driver.recover(lost);
+        self.inner.cx.spawn(driver.run(commands));
+    }
+
+    /// A run has ended, durably.
+    pub(crate) fn finished(&self, id: RunId, state: State) {
+        let mut table = self.table();
+        table.live.remove(&id);
+        table.ended.push_back((id, Arc::new(state)));
+        if table.ended.len() > ENDED_KEPT {
+            table.ended.pop_front();
+        }
+    }
+
+    /// A run can no longer be driven here; its journal is as it was.
+    pub(crate) fn lost(&self, id: RunId) {
+        self.table().live.remove(&id);
+    }
+
+    /// Where a run stands.
+    pub(crate) async fn standing(&self, run: &str) -> Result<Standing, Error> {
+        let unknown = || Error::RunNotFound(run.to_owned());
+        let id = parse_run(run).ok_or_else(unknown)?;
+        if let Some(standing) = self.in_memory(id) {
+            return Ok(standing);
+        }
+        let records = crate::journal::records(&self.inner.journal, id).await?;
+        if records.is_empty() {
+            return Err(unknown());
+        }
+        // It may have ended, or been taken up, while the store was read.
+        if let Some(standing) = self.in_memory(id) {
+            return Ok(standing);
+        }
+        let state = Arc::new(load::state(run_text(id), &records)?);
+        if !state.ended() {
+            // Open, but not taken up yet: true now, not to be kept.
+            return Ok(Standing::Ended(state));
+        }
+        let mut table = self.table();
+        table.ended.push_back((id, state.clone()));
+        if table.ended.len() > ENDED_KEPT {
+            table.ended.pop_front();
+        }
+        Ok(Standing::Ended(state))
+    }
+
+    fn in_memory(&self, id: RunId) -> Option<Standing> {
+        let table = self.table();
+        if let Some(live) = table.live.get(&id) {
+            return Some(Standing::Live(live.clone()));
+        }
+        let (_, state) = table.ended.iter().find(|(ended, _)| *ended == id)?;
+        Some(Standing::Ended(state.clone()))
+    }
+
+    /// Where a run stands, once the runs of the last start have been taken up.
+    pub(crate) async fn settled(&self, run: &str) -> Result<Standing, Error> {
+        let mut resumed = self.inner.resumed.subscribe();
+        // The sender lives as long as the table.
+        let _ = resumed.wait_for(|r| *r).await;
+        self.standing(run).await
+    }
+
+    pub(crate) fn set_resumed(&self) {
+        self.inner.resumed.send_replace(true);
+    }
+
+    pub(crate) fn is_live(&self, id: RunId) -> bool {
+        self.table().live.contains_key(&id)
+    }
+
+    /// Waits until a run has ended.
+    pub(crate) async fn wait(&self, run: &str) -> Result<Arc<State>, Error> {
+        loop {
+            match self.settled(run).await? {
+                Standing::Ended(state) if !state.ended() => return Err(Error::Stopping),
+                Standing::Ended(state) => return Ok(state),
+                Standing::Live(live) => {
+                    let mut seen = 0;
+                    loop {
+                        let records = live.records(seen).await;
+                        if records.is_empty() {
+                            break;
+                        }
+                        seen += u32::try_from(records.len()).unwrap_or_default();
+                        if self.context().shutdown().is_cancelled() {
+                            return Err(Error::Stopping);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        lock(&self.inner.table)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,64 @@
+//! The catalogue as the planner asks it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use gearmesh_catalog::{Catalog, Tool};
+
+use crate::plan::{Prepared, Problem, Resolved, Tools};
+
+/// The tools of a catalogue.
+#[derive(Debug)]
+pub(crate) struct Known(pub(crate) Arc<Catalog>);
+
+impl Tools for Known {
+    fn resolve(&self, prepared: Prepared) -> Result<Resolved, Problem> {
+        let Some(found) = self.0.get(&prepared.tool) else {
+            let nearest = self.0.nearest(&prepared.tool);
+            let hint = if nearest.is_empty() {
+                String::new()
+            } else {
+                format!("nearest: {}", nearest.join(", "))
+            };
+            return Err(Problem {
+                hint,
+                ..Problem::new("TOOL_NOT_FOUND", format!("no tool `{}`", prepared.tool))
+            });
+        };
+        let mut params = prepared.params;
+        if params.is_null() {
+            params = Value::Object(serde_json::Map::new());
+        }
+        if let Value::Object(map) = &mut params {
+            for (field, value) in found.preset {
+                map.entry(field).or_insert_with(|| value.clone());
+            }
+            if let Some(vault) = prepared.vault
+                && takes(found.tool, "vaultName")
+            {
+                map.entry("vaultName").or_insert(Value::String(vault));
+            }
+            if let Some(connection) = prepared.connection {
+                let Some(field) = &found.tool.connection else {
+                    let text = format!("tool `{}` takes no connection", found.tool.id);
+                    return Err(Problem::new("UNKNOWN_PARAM", text));
+                };
+                map.insert(field.field.clone(), connection.into());
+            }
+        }
+        Ok(Resolved {
+            class: found.tool.class_of(&params).keyed.as_str(),
+            tool: found.tool.id.clone(),
+            params,
+            key: prepared.key,
+        })
+    }
+}
+
+fn takes(tool: &Tool, json_field: &str) -> bool {
+    tool.method
+        .input()
+        .get_field_by_json_name(json_field)
+        .is_some()
+}
