@@ -1,0 +1,87 @@
+//! The reasons behind a store's errors.
+
+use gearmesh_fault::{EnumValueDescriptor, Fault, reason};
+
+use crate::error::Error;
+
+/// The enum of the reasons that all services share. Its generated type is not
+/// among what this crate may see, so its values are taken by number; a test
+/// holds each number to its name.
+const COMMON: &str = "gearmesh.tool.v1.CommonFault";
+const INTERNAL_ERROR: i32 = 9;
+const KEY_REUSED: i32 = 13;
+const KEY_IN_USE: i32 = 14;
+const STALE_EPOCH: i32 = 15;
+const TOO_LARGE: i32 = 20;
+const STORE_FULL: i32 = 25;
+const STORE_FAILED: i32 = 26;
+
+impl Fault for Error {
+    fn reason(&self) -> EnumValueDescriptor {
+        let value = match self {
+            Self::KeyReused(_) => KEY_REUSED,
+            Self::KeyInUse(_) => KEY_IN_USE,
+            Self::StaleEpoch(_) => STALE_EPOCH,
+            Self::TooLarge { .. } => TOO_LARGE,
+            Self::Full => STORE_FULL,
+            Self::Locked { .. }
+            | Self::OldSqlite { .. }
+            | Self::NewerSchema { .. }
+            | Self::File { .. }
+            | Self::Corrupt { .. }
+            | Self::Failed(_)
+            | Self::Closed(_) => STORE_FAILED,
+            Self::Name(_)
+            | Self::Damaged { .. }
+            | Self::DamagedBlob(_)
+            | Self::DamagedEffect { .. }
+            | Self::Gap { .. }
+            | Self::UnknownRun(_)
+            | Self::RunExists(_)
+            | Self::Ended(_)
+            | Self::Sql(_) => INTERNAL_ERROR,
+        };
+        reason(COMMON, value)
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::KeyReused(key) | Self::KeyInUse(key) | Self::StaleEpoch(key) => {
+                vec![("key", key.clone())]
+            }
+            Self::TooLarge { size, limit, .. } => {
+                vec![("size", size.to_string()), ("limit", limit.to_string())]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gearmesh_fault::meaning;
+
+    use super::*;
+
+    #[test]
+    fn every_error_has_the_reason_of_its_name() {
+        let key = || "k".to_owned();
+        let too_large = Error::TooLarge {
+            what: "a body",
+            size: 2,
+            limit: 1,
+        };
+        let cases = [
+            (Error::KeyReused(key()), "KEY_REUSED"),
+            (Error::KeyInUse(key()), "KEY_IN_USE"),
+            (Error::StaleEpoch(key()), "STALE_EPOCH"),
+            (too_large, "TOO_LARGE"),
+            (Error::Full, "STORE_FULL"),
+            (Error::Failed(key()), "STORE_FAILED"),
+            (Error::UnknownRun(1), "INTERNAL_ERROR"),
+        ];
+        for (error, name) in cases {
+            assert_eq!(meaning(&error.reason()).reason, name, "{error}");
+        }
+    }
+}

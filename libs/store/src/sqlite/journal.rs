@@ -1,0 +1,447 @@
+//! Tables and statements of the journal.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::Batch;
+use crate::append::{End, ListRuns, NewRun, OpenRun, Row, RunRow};
+use crate::blob::{Blob, damaged};
+use crate::counts::Counters;
+use crate::error::{Error, Result};
+use crate::heads::Head;
+use crate::migration::Migration;
+use crate::run_id::RunId;
+
+/// The tables' name among the sets of a store.
+pub(crate) const SET: &str = "journal";
+
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    sql: "
+CREATE TABLE run(
+  run INTEGER PRIMARY KEY, workflow TEXT NOT NULL, version INTEGER NOT NULL, principal TEXT NOT NULL,
+  created_at INTEGER NOT NULL, deadline INTEGER, crc INTEGER NOT NULL,
+  status TEXT, ended_at INTEGER, end_crc INTEGER
+) STRICT;
+CREATE INDEX run_workflow ON run(workflow, run);
+CREATE TABLE request(
+  principal TEXT NOT NULL, key TEXT NOT NULL, req_hash BLOB NOT NULL, run INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, PRIMARY KEY (principal, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE open_run(
+  run INTEGER PRIMARY KEY, shard INTEGER NOT NULL, due_at INTEGER, status TEXT NOT NULL
+) STRICT;
+CREATE TABLE journal(
+  run INTEGER NOT NULL, n INTEGER NOT NULL, v INTEGER NOT NULL, kind INTEGER NOT NULL,
+  body BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (run, n)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE blob(
+  hash BLOB PRIMARY KEY, size INTEGER NOT NULL, refs_day INTEGER NOT NULL, bytes BLOB NOT NULL,
+  crc INTEGER NOT NULL
+) STRICT;
+CREATE TABLE shard(
+  shard INTEGER PRIMARY KEY, owner TEXT NOT NULL, epoch INTEGER NOT NULL, lease_until INTEGER NOT NULL,
+  seq INTEGER NOT NULL
+) STRICT;
+INSERT INTO shard(shard, owner, epoch, lease_until, seq) VALUES (0, '', 1, 0, 0);
+",
+}];
+
+// The text of a batch ignores rows of NULLs: see `Batch`.
+static REQUESTS: Batch = Batch::new(
+    "INSERT INTO request(principal, key, req_hash, run, created_at) SELECT * FROM (",
+    5,
+    ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING RETURNING run",
+);
+static RUNS: Batch = Batch::new(
+    "INSERT INTO run(run, workflow, version, principal, created_at, deadline, crc) SELECT * FROM (",
+    7,
+    ") WHERE column1 IS NOT NULL",
+);
+static OPEN_RUNS: Batch = Batch::new(
+    "INSERT INTO open_run(run, shard, due_at, status) SELECT * FROM (",
+    4,
+    ") WHERE column1 IS NOT NULL",
+);
+static ROWS: Batch = Batch::new(
+    "INSERT INTO journal(run, n, v, kind, body, crc) SELECT * FROM (",
+    6,
+    ") WHERE column1 IS NOT NULL",
+);
+static BLOBS: Batch = Batch::new(
+    "INSERT INTO blob(hash, size, refs_day, bytes, crc) SELECT * FROM (",
+    5,
+    ") WHERE column1 IS NOT NULL
+ON CONFLICT(hash) DO UPDATE SET refs_day = excluded.refs_day WHERE refs_day < excluded.refs_day",
+);
+static DUES: Batch = Batch::new(
+    "UPDATE open_run SET due_at = v.column2, status = v.column3 FROM (",
+    3,
+    ") AS v WHERE open_run.run = v.column1",
+);
+static ENDS: Batch = Batch::new(
+    "UPDATE run SET status = v.column2, ended_at = v.column3, end_crc = v.column4 FROM (",
+    4,
+    ") AS v WHERE run.run = v.column1",
+);
+static CLOSED: Batch = Batch::new("DELETE FROM open_run WHERE run IN (", 1, ")");
+
+const MS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
+/// Bits of an id below its time.
+const ID_TIME_SHIFT: u32 = 21;
+
+/// Begins the transaction and holds it against whoever has taken the shard:
+/// false when somebody has.
+pub(crate) async fn fence(
+    c: &mut SqliteConnection,
+    counters: &Counters,
+    epoch: i64,
+    ops: i64,
+) -> Result<bool> {
+    counters.statement();
+    let held = sqlx::query(
+        "BEGIN IMMEDIATE; UPDATE shard SET seq = seq + ? WHERE shard = 0 AND epoch = ? RETURNING seq",
+    )
+    .bind(ops)
+    .bind(epoch)
+    .fetch_all(c)
+    .await?;
+    Ok(held.len() == 1)
+}
+
+pub(crate) async fn epoch(c: &mut SqliteConnection) -> Result<i64> {
+    let epoch = sqlx::query_scalar("SELECT epoch FROM shard WHERE shard = 0");
+    Ok(epoch.fetch_one(c).await?)
+}
+
+/// Inserts the keys of those that have one; answers the runs whose key is new.
+pub(crate) async fn requests(
+    c: &mut SqliteConnection,
+    counters: &Counters,
+    runs: &[&NewRun],
+) -> Result<HashSet<RunId>> {
+    let mut keyed: Vec<_> = runs
+        .iter()
+        .filter_map(|r| r.request.as_ref().map(|request| (*r, request)))
+        .collect();
+    // A stable sort: of two with one key, the first to come wins.
+    keyed.sort_by_key(|(r, request)| (&r.principal, &request.key));
+    let rows = REQUESTS
+        .run(c, counters, &keyed, |args, (r, request)| {
+            args.text(&r.principal)
+                .text(&request.key)
+                .bytes(&request.hash);
+            args.int(r.run).int(r.created_at_ms);
+        })
+        .await?;
+    let mut new = HashSet::with_capacity(rows.len());
+    for row in rows {
+        new.insert(row.try_get(0)?);
+    }
+    Ok(new)
+}
+
+/// The run and the hash behind a key.
+pub(crate) async fn request(
+    c: &mut SqliteConnection,
+    counters: &Counters,
+    principal: &str,
+    key: &str,
+) -> Result<(RunId, Vec<u8>)> {
+    counters.statement();
+    let row = sqlx::query("SELECT run, req_hash FROM request WHERE principal = ? AND key = ?")
+        .bind(principal)
+        .bind(key)
+        .fetch_one(c)
+        .await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
+pub(crate) async fn runs(
+    c: &mut SqliteConnection,
+    counters: &Counters,
+    runs: &[&NewRun],
+) -> Result<()> {
+    RUNS.run(c, counters, runs, |args, r| {
+        args.int(r.run)
+            .text(&r.workflow)
+            .int(r.version)
+            .text(&r.principal);
+        args.int(r.created_at_ms)
+            .maybe_int(r.deadline_ms)
+            .int(r.crc());
+    })
+    .await?;
+    OPEN_RUNS
+        .run(c, counters, runs, |args, r| {
+            args.int(r.run)
+                .int(0)
+                .maybe_int(r.due_at_ms)
+                .text(&r.status);
+        })
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn rows(
+    c: &mut SqliteConnection,
+    counters: &Counters,
+    rows: &[(RunId, &Row)],
+) -> Result<()> {
+    ROWS.run(c, counters, rows, |args, (run, row)| {
+        args.int(*run).int(row.n).int(row.v).int(row.kind);
+        args.bytes(&row.body).int(row.crc(*run));
+    })
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn blobs(
+    c: &mut SqliteConnection,
+    counters: &Counters,
+    blobs: &[(RunId, &Blob)],
+) -> Result<()> {
+    BLOBS
+        .run(c, counters, blobs, |args, (run, blob)| {
+            let day = (run >> ID_TIME_SHIFT) / MS_PER_DAY;
+            let size = i64::try_from(blob.bytes.len()).unwrap_or(i64::MAX);
+            args.bytes(&blob.hash).int(size).int(day);
+            args.bytes(&blob.bytes).int(blob.crc());
+        })
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn dues(
+    c: &mut SqliteConnection,
+    counters: &Counters,
+    dues: &[(RunId, Option<i64>, &str)],
+) -> Result<()> {
+    DUES.run(c, counters, dues, |args, (run, due_at_ms, status)| {
+        args.int(*run).maybe_int(*due_at_ms).text(status);
+    })
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn ends(
+    c: &mut SqliteConnection,
+    counters: &Counters,
+    ends: &[(RunId, &End)],
+) -> Result<()> {
+    ENDS.run(c, counters, ends, |args, (run, end)| {
+        args.int(*run)
+            .text(&end.status)
+            .int(end.ended_at_ms)
+            .int(end.crc(*run));
+    })
+    .await?;
+    CLOSED
+        .run(c, counters, ends, |args, (run, _)| {
+            args.int(*run);
+        })
+        .await?;
+    Ok(())
+}
+
+/// Where a run stands; None when there is no such run.
+pub(crate) async fn head(
+    c: &mut SqliteConnection,
+    counters: &Counters,
+    run: RunId,
+) -> Result<Option<Head>> {
+    counters.statement();
+    let row = sqlx::query(
+        "SELECT (SELECT max(n) FROM journal WHERE run = r.run), o.due_at, o.status
+FROM run AS r LEFT JOIN open_run AS o USING (run) WHERE r.run = ?",
+    )
+    .bind(run)
+    .fetch_optional(c)
+    .await?;
+    row.map(|row| head_of(&row, 0)).transpose()
+}
+
+/// Where each open run stands.
+pub(crate) async fn heads(c: &mut SqliteConnection) -> Result<Vec<(RunId, Head)>> {
+    sqlx::query("SELECT o.run, (SELECT max(n) FROM journal WHERE run = o.run), o.due_at, o.status FROM open_run AS o")
+        .fetch(c)
+        .map_err(Error::from)
+        .and_then(async |row| Ok((row.try_get(0)?, head_of(&row, 1)?)))
+        .try_collect()
+        .await
+}
+
+fn head_of(row: &SqliteRow, first: usize) -> Result<Head> {
+    let status: Option<String> = row.try_get(first + 2)?;
+    let due_at_ms = row.try_get(first + 1)?;
+    Ok(Head {
+        n: row.try_get::<Option<u32>, _>(first)?.unwrap_or_default(),
+        open: status.map(|status| (due_at_ms, status)),
+    })
+}
+
+pub(crate) async fn open_runs(c: &mut SqliteConnection) -> Result<Vec<OpenRun>> {
+    sqlx::query("SELECT run, due_at, status FROM open_run ORDER BY run")
+        .fetch(c)
+        .map_err(Error::from)
+        .and_then(async |row| {
+            Ok(OpenRun {
+                run: row.try_get(0)?,
+                due_at_ms: row.try_get(1)?,
+                status: row.try_get(2)?,
+            })
+        })
+        .try_collect()
+        .await
+}
+
+/// The rows of a run, each as its checksum says, none missing between.
+pub(crate) async fn read_rows(c: &mut SqliteConnection, run: RunId) -> Result<Vec<Row>> {
+    let mut stream =
+        sqlx::query("SELECT n, v, kind, body, crc FROM journal WHERE run = ? ORDER BY n")
+            .bind(run)
+            .fetch(c);
+    let mut rows = Vec::new();
+    let mut expected = 1;
+    while let Some(found) = stream.try_next().await? {
+        // A number that does not even fit its type is damage as well.
+        let row = row_of(&found).map_err(|_| Error::Damaged { run, n: expected })?;
+        if row.n != expected || found.try_get::<i64, _>(4)? != i64::from(row.crc(run)) {
+            return Err(Error::Damaged { run, n: expected });
+        }
+        rows.push(row);
+        expected += 1;
+    }
+    Ok(rows)
+}
+
+fn row_of(row: &SqliteRow) -> Result<Row, sqlx::Error> {
+    Ok(Row {
+        n: row.try_get(0)?,
+        v: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        body: Bytes::from(row.try_get::<Vec<u8>, _>(3)?),
+    })
+}
+
+const RUN_COLUMNS_FROM: &str = "SELECT r.run, r.workflow, r.version, r.principal, COALESCE(r.status, o.status, ''),
+r.created_at, r.ended_at, r.deadline, r.crc, r.end_crc FROM run AS r LEFT JOIN open_run AS o USING (run)";
+
+pub(crate) async fn run(c: &mut SqliteConnection, run: RunId) -> Result<Option<RunRow>> {
+    static TEXT: std::sync::LazyLock<String> =
+        std::sync::LazyLock::new(|| format!("{RUN_COLUMNS_FROM} WHERE r.run = ?"));
+    let row = sqlx::query(TEXT.as_str())
+        .bind(run)
+        .fetch_optional(c)
+        .await?;
+    row.map(|row| run_of(&row)).transpose()
+}
+
+/// Runs, newest first. One that is damaged is left out and reported to the log.
+pub(crate) async fn list(
+    c: &mut SqliteConnection,
+    filter: &ListRuns,
+    limit: u32,
+) -> Result<Vec<RunRow>> {
+    const REST: &str = "AND r.run < ? AND (?3 IS NULL OR COALESCE(r.status, o.status) = ?3)
+ORDER BY r.run DESC LIMIT ?4";
+    static ALL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        format!(
+            "{RUN_COLUMNS_FROM} WHERE ?1 IS NULL {}",
+            REST.replacen('?', "?2", 1)
+        )
+    });
+    static OF_WORKFLOW: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        format!(
+            "{RUN_COLUMNS_FROM} WHERE r.workflow = ?1 {}",
+            REST.replacen('?', "?2", 1)
+        )
+    });
+    let text = if filter.workflow.is_some() {
+        &OF_WORKFLOW
+    } else {
+        &ALL
+    };
+    let mut stream = sqlx::query(text.as_str())
+        .bind(filter.workflow.as_deref())
+        .bind(filter.before.unwrap_or(RunId::MAX))
+        .bind(filter.status.as_deref())
+        .bind(limit)
+        .fetch(c);
+    let mut runs = Vec::new();
+    while let Some(row) = stream.try_next().await? {
+        match run_of(&row) {
+            Ok(run) => runs.push(run),
+            Err(e @ Error::Damaged { .. }) => {
+                tracing::error!(error = %e, "a run is left out of a list")
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(runs)
+}
+
+fn run_of(row: &SqliteRow) -> Result<RunRow> {
+    let run = row.try_get(0)?;
+    let found = RunRow {
+        run,
+        workflow: row.try_get(1)?,
+        version: row.try_get(2)?,
+        principal: row.try_get(3)?,
+        status: row.try_get(4)?,
+        created_at_ms: row.try_get(5)?,
+        ended_at_ms: row.try_get(6)?,
+        deadline_ms: row.try_get(7)?,
+    };
+    let crc: i64 = row.try_get(8)?;
+    let end_crc: Option<i64> = row.try_get(9)?;
+    let end = found.end().map(|end| i64::from(end.crc(run)));
+    if crc != i64::from(found.crc()) || end_crc != end {
+        return Err(Error::Damaged { run, n: 0 });
+    }
+    Ok(found)
+}
+
+pub(crate) async fn last_run(c: &mut SqliteConnection) -> Result<Option<RunId>> {
+    Ok(sqlx::query_scalar("SELECT max(run) FROM run")
+        .fetch_one(c)
+        .await?)
+}
+
+pub(crate) async fn blob(c: &mut SqliteConnection, hash: &[u8; 32]) -> Result<Option<Bytes>> {
+    let row = sqlx::query("SELECT bytes, crc FROM blob WHERE hash = ?")
+        .bind(hash.as_slice())
+        .fetch_optional(c)
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let blob = Blob {
+        hash: *hash,
+        bytes: Bytes::from(row.try_get::<Vec<u8>, _>(0)?),
+    };
+    if row.try_get::<i64, _>(1)? != i64::from(blob.crc()) {
+        return Err(damaged(hash));
+    }
+    Ok(Some(blob.bytes))
+}
+
+pub(crate) async fn purge_requests(
+    c: &mut SqliteConnection,
+    before_ms: i64,
+    max: u32,
+) -> Result<u64> {
+    let done = sqlx::query(
+        "DELETE FROM request WHERE (principal, key) IN
+(SELECT principal, key FROM request WHERE created_at < ? LIMIT ?)",
+    )
+    .bind(before_ms)
+    .bind(max)
+    .execute(c)
+    .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,379 @@
+//! The suite on SQLite, and what holds for its files.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use gearmesh_store::sqlx::{query, query_scalar};
+use gearmesh_store::{Durability, Error, Migration, Options, Store};
+
+use crate::suite::{append, new_run, open, sql};
+
+macro_rules! suite {
+    ($module:ident: $($name:ident),* $(,)?) => {
+        mod $module {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    let folder = tempfile::tempdir().unwrap();
+                    let store = gearmesh_store::Store::open(folder.path(), "suite").await.unwrap();
+                    Box::pin(crate::suite::$module::$name(store)).await;
+                }
+            )*
+        }
+    };
+}
+
+suite!(
+    journal: accepted_run_is_read_back,
+    one_task_run_takes_two_commits,
+    callers_share_a_commit,
+    more_callers_than_a_group_are_all_answered,
+    long_append_is_read_back,
+    bad_operation_leaves_its_neighbours,
+    same_request_is_the_same_run,
+    old_request_keys_are_forgotten,
+    ended_run_is_not_open,
+    run_may_end_with_its_acceptance,
+    due_time_and_status_are_written_when_they_change,
+    list_is_newest_first_by_filter_and_page,
+    list_has_a_limit,
+    blob_is_kept_once,
+    sizes_are_bounded,
+    damaged_row_is_named_and_not_used,
+    damaged_run_is_left_out_of_lists,
+    damaged_blob_is_not_used,
+    lost_shard_stops_the_journal,
+    journal_goes_on_where_it_ended,
+);
+
+suite!(
+    ledger: done_call_is_answered_from_the_ledger,
+    keys_are_apart_by_owner_and_tool,
+    failed_call_begins_again,
+    newer_attempt_fences_the_older,
+    fence_says_how_far_a_call_came_and_stops_it,
+    effect_and_entry_commit_together,
+    answered_call_costs_no_commit,
+    expired_entries_are_purged_in_batches,
+    damaged_entry_is_not_used,
+    sizes_are_bounded,
+);
+
+const THINGS: &[Migration] = &[
+    Migration {
+        version: 1,
+        sql: "CREATE TABLE thing(id INTEGER PRIMARY KEY) STRICT; INSERT INTO thing VALUES (1)",
+    },
+    Migration {
+        version: 2,
+        sql: "ALTER TABLE thing ADD COLUMN name TEXT",
+    },
+];
+
+async fn things(store: &Store) -> i64 {
+    let mut reader = store.read().await.unwrap();
+    query_scalar("SELECT count(*) FROM thing")
+        .fetch_one(&mut *reader)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn second_opener_is_refused_and_told_the_holder() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    match Store::open(folder.path(), "state").await {
+        Err(Error::Locked { path, holder }) => {
+            assert_eq!(path, store.path());
+            assert_eq!(holder, std::process::id().to_string());
+        }
+        other => panic!("{other:?}"),
+    }
+    // Another service's file in the same folder is free.
+    Store::open(folder.path(), "other").await.unwrap();
+    drop(store);
+    Store::open(folder.path(), "state").await.unwrap();
+}
+
+#[tokio::test]
+async fn closed_store_is_whole_and_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    store.migrate("things", THINGS).await.unwrap();
+    let journal = open(&store).await;
+    journal.accept(new_run(1)).await.unwrap();
+    store.close().await.unwrap();
+    store.close().await.unwrap();
+    assert!(!folder.path().join("state.db-wal").exists());
+    assert!(matches!(store.begin().await, Err(Error::Closed(_))));
+    assert!(matches!(store.read().await, Err(Error::Closed(_))));
+    assert!(matches!(
+        journal.append(append(1, 2)).await,
+        Err(Error::Closed(_))
+    ));
+    drop((store, journal));
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    assert_eq!(things(&store).await, 1);
+    assert_eq!(open(&store).await.rows(1).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn migrations_run_once_and_only_forward() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    store.migrate("things", &THINGS[..1]).await.unwrap();
+    let before = store.counts();
+    store.migrate("things", &THINGS[..1]).await.unwrap();
+    assert_eq!(store.counts(), before);
+    drop(store);
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    store.migrate("things", THINGS).await.unwrap();
+    assert_eq!(things(&store).await, 1);
+    sql(&store, "UPDATE thing SET name = 'x'").await;
+    drop(store);
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    match store.migrate("things", &THINGS[..1]).await {
+        Err(Error::NewerSchema { found, known, .. }) => assert_eq!((found, known), (2, 1)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn failed_migration_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    let broken = Migration {
+        version: 2,
+        sql: "CREATE TABLE other(id INTEGER); SELECT nonsense",
+    };
+    let refused = store.migrate("things", &[THINGS[0], broken]).await;
+    assert!(matches!(refused, Err(Error::Sql(_))), "{refused:?}");
+    store.migrate("things", THINGS).await.unwrap();
+    assert_eq!(things(&store).await, 1);
+}
+
+#[tokio::test]
+async fn transaction_that_is_dropped_is_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    store.migrate("things", THINGS).await.unwrap();
+    let mut left = store.begin().await.unwrap();
+    query("INSERT INTO thing(id) VALUES (2)")
+        .execute(&mut *left)
+        .await
+        .unwrap();
+    drop(left);
+    let refused = store
+        .write(async |c| {
+            query("INSERT INTO thing(id) VALUES (3)").execute(c).await?;
+            Err::<(), _>(Error::Full)
+        })
+        .await;
+    assert!(matches!(refused, Err(Error::Full)));
+    sql(&store, "INSERT INTO thing(id) VALUES (4)").await;
+    assert_eq!(things(&store).await, 2);
+    // And so is one that is left open when the store closes.
+    let mut left = store.begin().await.unwrap();
+    query("INSERT INTO thing(id) VALUES (5)")
+        .execute(&mut *left)
+        .await
+        .unwrap();
+    drop(left);
+    store.close().await.unwrap();
+    drop(store);
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    assert_eq!(things(&store).await, 2);
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "no context in a test")]
+async fn write_may_be_awaited_in_a_task() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    store.migrate("things", THINGS).await.unwrap();
+    let name = String::from("borrowed by the closure");
+    let task = tokio::spawn(async move {
+        let wanted = &name;
+        store
+            .write(async |c| {
+                query("UPDATE thing SET name = ?")
+                    .bind(wanted)
+                    .execute(&mut *c)
+                    .await?;
+                let found: String = query_scalar("SELECT name FROM thing").fetch_one(c).await?;
+                Ok::<_, Error>(found == *wanted)
+            })
+            .await
+    });
+    assert!(task.await.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn reader_cannot_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    store.migrate("things", THINGS).await.unwrap();
+    let mut reader = store.read().await.unwrap();
+    let refused = query("DELETE FROM thing").execute(&mut *reader).await;
+    assert!(refused.is_err());
+    assert_eq!(things(&store).await, 1);
+}
+
+#[tokio::test]
+async fn connection_is_set_as_designed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (durability, synchronous) in [(Durability::Power, 2), (Durability::Process, 1)] {
+        let store = Store::open_with(folder.path(), "state", Options { durability })
+            .await
+            .unwrap();
+        let mut writer = store.begin().await.unwrap();
+        let mode: String = query_scalar("PRAGMA journal_mode")
+            .fetch_one(&mut *writer)
+            .await
+            .unwrap();
+        assert_eq!(mode, "wal");
+        for (pragma, expected) in [
+            ("PRAGMA synchronous", synchronous),
+            ("PRAGMA wal_autocheckpoint", 0),
+            ("PRAGMA trusted_schema", 0),
+            ("PRAGMA cell_size_check", 1),
+            ("PRAGMA mmap_size", 0),
+            ("PRAGMA foreign_keys", 1),
+            ("PRAGMA busy_timeout", 5000),
+        ] {
+            let found: i64 = query_scalar(pragma).fetch_one(&mut *writer).await.unwrap();
+            assert_eq!(found, expected, "{pragma}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_the_owner_may_read_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("a/b");
+    let store = Store::open(&folder, "state").await.unwrap();
+    store.migrate("things", THINGS).await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+    }
+    names.sort();
+    assert_eq!(
+        names,
+        ["state.db", "state.db-shm", "state.db-wal", "state.db.lock"]
+    );
+}
+
+#[tokio::test]
+async fn name_cannot_leave_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["", "../x", "a/b", "a.b", "A", "\u{e9}"] {
+        let refused = Store::open(folder.path(), name).await;
+        assert!(
+            matches!(refused, Err(Error::Name(_))),
+            "{name}: {refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn file_that_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("state.db"), vec![b'x'; 8192]).unwrap();
+    let refused = Store::open(folder.path(), "state").await;
+    assert!(matches!(refused, Err(Error::Failed(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn log_is_moved_into_the_file_while_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    let journal = open(&store).await;
+    let before = store.counts();
+    journal.accept(new_run(1)).await.unwrap();
+    let body = "x".repeat(100_000);
+    for n in 2..200 {
+        let large = gearmesh_store::Append {
+            rows: vec![crate::suite::row(n, &body)],
+            ..append(1, n)
+        };
+        journal.append(large).await.unwrap();
+    }
+    let after = store.counts();
+    let checkpoints = (after.fsyncs - before.fsyncs - (after.commits - before.commits)) / 2;
+    assert!(checkpoints >= 2, "{checkpoints}");
+    // 20 MB went through it.
+    let log = std::fs::metadata(folder.path().join("state.db-wal"))
+        .unwrap()
+        .len();
+    assert!(log < 12_000_000, "{log}");
+    assert_eq!(journal.rows(1).await.unwrap().len(), 199);
+}
+
+/// Files as a process leaves them that is killed: copied while they are open.
+async fn unclean(from: &Path, to: &Path) {
+    let store = Store::open(from, "state").await.unwrap();
+    let journal = open(&store).await;
+    for run in 1..=200 {
+        journal.accept(new_run(run)).await.unwrap();
+    }
+    let mut writer = store.begin().await.unwrap();
+    query("ROLLBACK").execute(&mut *writer).await.unwrap();
+    query("PRAGMA wal_checkpoint(PASSIVE)")
+        .execute(&mut *writer)
+        .await
+        .unwrap();
+    drop(writer);
+    journal.accept(new_run(201)).await.unwrap();
+    for file in ["state.db", "state.db-wal"] {
+        std::fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn file_that_was_not_closed_is_recovered() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    unclean(from.path(), to.path()).await;
+    let store = Store::open(to.path(), "state").await.unwrap();
+    assert_eq!(open(&store).await.open_runs().await.unwrap().len(), 201);
+}
+
+#[tokio::test]
+async fn damage_is_found_after_an_unclean_stop() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    unclean(from.path(), to.path()).await;
+    let path = to.path().join("state.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Every page but the first few, so that the log cannot cover all of them.
+    let page = 4096;
+    for start in (page * 12..bytes.len()).step_by(page) {
+        bytes[start..start + 64].fill(0xff);
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let refused = Store::open(to.path(), "state").await;
+    assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn full_store_takes_writes_again_when_there_is_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    let journal = open(&store).await;
+    journal.accept(new_run(1)).await.unwrap();
+    sql(&store, "PRAGMA max_page_count = 30").await;
+    let large = |n| gearmesh_store::Append {
+        rows: vec![crate::suite::row(n, &"x".repeat(200_000))],
+        ..append(1, n)
+    };
+    let refused = journal.append(large(2)).await;
+    assert!(matches!(refused, Err(Error::Full)), "{refused:?}");
+    assert!(store.healthy());
+    assert_eq!(journal.rows(1).await.unwrap().len(), 1);
+    sql(&store, "PRAGMA max_page_count = 1000000").await;
+    journal.append(large(2)).await.unwrap();
+    assert_eq!(journal.rows(1).await.unwrap().len(), 2);
+}
