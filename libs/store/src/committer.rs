@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::heads::Heads;
 use crate::op::Op;
 use crate::run_id::RunId;
-use crate::sqlite::journal as sql;
+use crate::sqlite::group::{self as sql, Contents, Fence};
+use crate::sqlite::journal;
 use crate::store::Store;
 use crate::transaction::Transaction;
 
@@ -92,7 +93,8 @@ impl Committer {
         self.store.usable()?;
         if op.new_run().is_none() && self.heads.get(op.run()).is_none() {
             let mut reader = self.store.read().await?;
-            if let Some(head) = sql::head(&mut reader, &self.store.inner.counters, op.run()).await?
+            if let Some(head) =
+                journal::head(&mut reader, &self.store.inner.counters, op.run()).await?
             {
                 self.heads.insert(op.run(), head);
             }
@@ -157,7 +159,7 @@ impl Committer {
         let mut transaction = Transaction::start(&self.store).await?;
         match self.fill(&mut transaction, group, changed).await {
             Ok(losers) => {
-                transaction.commit_only().await?;
+                transaction.committed();
                 Ok((losers, transaction))
             }
             Err(e) => {
@@ -177,59 +179,51 @@ impl Committer {
         changed: &BTreeSet<RunId>,
     ) -> Result<Losers> {
         let counters = &self.store.inner.counters;
-        let ops = i64::try_from(group.len()).unwrap_or(i64::MAX);
-        if !sql::fence(t, counters, self.epoch, ops).await? {
-            return Err(Error::Failed(
-                "another owner has taken the shard".to_owned(),
-            ));
+        let mut fence = Some(Fence {
+            epoch: self.epoch,
+            ops: i64::try_from(group.len()).unwrap_or(i64::MAX),
+        });
+        let new: Vec<_> = group.iter().filter_map(Op::new_run).collect();
+        let mut losers = Losers::new();
+        if let Some(fence) = fence.take_if(|_| new.iter().any(|r| r.request.is_some())) {
+            sql::begin(t, counters, fence).await?;
+            losers = self.losers(t, &new).await?;
         }
-        let mut new: Vec<_> = group.iter().filter_map(Op::new_run).collect();
-        let losers = self.losers(t, &new).await?;
-        let group: Vec<_> = group
-            .iter()
-            .filter(|op| !losers.contains_key(&op.run()))
-            .collect();
-        new.retain(|r| !losers.contains_key(&r.run));
-        new.sort_by_key(|r| r.run);
-        sql::runs(t, counters, &new).await?;
-
-        let each = |op: &&Op| op.run();
-        let mut rows: Vec<_> = group
-            .iter()
-            .flat_map(|op| op.rows().iter().map(|r| (each(op), r)))
-            .collect();
-        rows.sort_by_key(|(run, row)| (*run, row.n));
-        let mut blobs: Vec<_> = group
-            .iter()
-            .flat_map(|op| op.blobs().iter().map(|b| (each(op), b)))
-            .collect();
-        blobs.sort_by_key(|(_, blob)| blob.hash);
-        let bytes = rows
-            .iter()
-            .map(|(_, r)| r.body.len())
-            .chain(blobs.iter().map(|(_, b)| b.bytes.len()));
+        let contents = self.contents(group, changed, &losers);
+        let bytes = contents.rows.iter().map(|(_, r)| r.body.len());
+        let bytes = bytes.chain(contents.blobs.iter().map(|(_, b)| b.bytes.len()));
         t.weigh(bytes.map(|b| b as u64).sum());
-        sql::rows(t, counters, &rows).await?;
-        sql::blobs(t, counters, &blobs).await?;
-
-        let dues: Vec<_> = changed
-            .iter()
-            .filter(|run| !losers.contains_key(run))
-            .filter_map(|run| {
-                self.heads
-                    .get(*run)?
-                    .open
-                    .as_ref()
-                    .map(|(due, status)| (*run, *due, status.as_str()))
-            })
-            .collect();
-        sql::dues(t, counters, &dues).await?;
-        let ends: Vec<_> = group
-            .iter()
-            .filter_map(|op| op.end().map(|end| (op.run(), end)))
-            .collect();
-        sql::ends(t, counters, &ends).await?;
+        sql::write(t, counters, fence, &contents).await?;
         Ok(losers)
+    }
+
+    /// What the group writes, without the runs that lost.
+    fn contents<'a>(
+        &'a self,
+        group: &'a [Op],
+        changed: &BTreeSet<RunId>,
+        losers: &Losers,
+    ) -> Contents<'a> {
+        let mut contents = Contents::default();
+        for op in group.iter().filter(|op| !losers.contains_key(&op.run())) {
+            let run = op.run();
+            contents.runs.extend(op.new_run());
+            contents.rows.extend(op.rows().iter().map(|row| (run, row)));
+            contents
+                .blobs
+                .extend(op.blobs().iter().map(|blob| (run, blob)));
+            contents.ends.extend(op.end().map(|end| (run, end)));
+        }
+        for run in changed.iter().filter(|run| !losers.contains_key(run)) {
+            if let Some((due, status)) = self.heads.get(*run).and_then(|head| head.open.as_ref()) {
+                contents.dues.push((*run, *due, status));
+            }
+        }
+        contents.runs.sort_by_key(|r| r.run);
+        contents.rows.sort_by_key(|(run, row)| (*run, row.n));
+        contents.blobs.sort_by_key(|(_, blob)| blob.hash);
+        contents.ends.sort_by_key(|(run, _)| *run);
+        contents
     }
 
     async fn losers(&self, t: &mut Transaction, new: &[&NewRun]) -> Result<Losers> {
@@ -240,7 +234,7 @@ impl Committer {
             let Some(request) = &run.request else {
                 continue;
             };
-            let (first, hash) = sql::request(t, counters, &run.principal, &request.key).await?;
+            let (first, hash) = journal::request(t, counters, &run.principal, &request.key).await?;
             let by = if hash == request.hash {
                 Accepted::Existing(first)
             } else {

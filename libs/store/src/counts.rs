@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counts {
     /// Transactions that were committed.
     pub commits: u64,
-    /// Statements that the store itself sent, BEGIN, COMMIT and checkpoints
-    /// included. What an engine runs inside its own transaction is not seen.
+    /// Texts that the store itself sent to the writer, each of one or more
+    /// statements; each is a hop to the connection's thread. What an engine runs
+    /// inside its own transaction is not seen.
     pub statements: u64,
     /// Flushes of the disk: one per commit and two per checkpoint. Not seen, and
     /// so not counted: those of making a file, the one at each start of a new

@@ -13,6 +13,7 @@ use crate::op::Op;
 use crate::run_id::RunId;
 use crate::sqlite::journal as sql;
 use crate::store::Store;
+use crate::transaction::Transaction;
 
 /// The journal of runs in a store. A cheap handle; with the last one the
 /// committer ends, after its last commit.
@@ -30,12 +31,14 @@ impl Journal {
     /// As [`Store::migrate`].
     pub async fn open(store: Store, spawn: impl FnOnce(BoxFuture<'static, ()>)) -> Result<Self> {
         store.migrate(sql::SET, sql::MIGRATIONS).await?;
-        let mut reader = store.read().await?;
-        let epoch = sql::epoch(&mut reader).await?;
+        // Over the writer, which is there: a reader would cost a thread.
+        let mut writer = Transaction::start(&store).await?;
+        let epoch = sql::epoch(&mut writer).await?;
         let mut heads = Heads::default();
-        for (run, head) in sql::heads(&mut reader).await? {
+        for (run, head) in sql::heads(&mut writer).await? {
             heads.insert(run, head);
         }
+        writer.idle();
         let (ops, waiting) = mpsc::channel(GROUP_MAX);
         let committer = Committer::new(store.clone(), waiting, epoch, heads);
         spawn(Box::pin(committer.run()));

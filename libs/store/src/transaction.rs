@@ -39,7 +39,12 @@ impl Transaction {
 
     pub(crate) async fn begin(store: &Store) -> Result<Self> {
         let mut transaction = Self::start(store).await?;
-        transaction.writer().begin(&store.inner.counters).await?;
+        if let Err(e) = transaction.writer().begin(&store.inner.counters).await {
+            if let Error::Failed(cause) = &e {
+                store.fail(cause);
+            }
+            return Err(e);
+        }
         Ok(transaction)
     }
 
@@ -50,23 +55,30 @@ impl Transaction {
     /// undone. [`Error::Failed`]: it may be there or not, and the store takes
     /// no more writes.
     pub async fn commit(mut self) -> Result<()> {
-        self.commit_only().await?;
+        let store = self.store.clone();
+        let writer = self.writer();
+        if let Err(e) = writer.commit(&store.inner.counters).await {
+            match severity(&e) {
+                Severity::Full | Severity::Statement => {
+                    writer.rollback(&store.inner.counters).await
+                }
+                Severity::Fatal => store.fail(&e.to_string()),
+            }
+            return Err(e.into());
+        }
         self.tidy().await;
         Ok(())
     }
 
-    /// As [`Transaction::commit`], without the housekeeping after it.
-    pub(crate) async fn commit_only(&mut self) -> Result<()> {
+    /// Notes that its owner has sent COMMIT with a text of its own.
+    pub(crate) fn committed(&mut self) {
         let store = self.store.clone();
-        let writer = self.writer();
-        let Err(e) = writer.commit(&store.inner.counters).await else {
-            return Ok(());
-        };
-        match severity(&e) {
-            Severity::Full | Severity::Statement => writer.rollback(&store.inner.counters).await,
-            Severity::Fatal => store.fail(&e.to_string()),
-        }
-        Err(e.into())
+        self.writer().committed(&store.inner.counters);
+    }
+
+    /// Gives the writer back when nothing was begun.
+    pub(crate) fn idle(mut self) {
+        self.writer().open = false;
     }
 
     /// Housekeeping after a commit; keeps the writer meanwhile.

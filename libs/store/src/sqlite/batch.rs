@@ -1,19 +1,22 @@
 //! Statements over many rows.
 //!
-//! Each statement is a hop to the connection's thread and back, so many rows go
-//! in one. Its text has one of few sizes, so that it is found prepared; places
-//! that are left over stay NULL and are ignored by the text.
+//! Many rows go in one statement. Its text has one of few sizes, so that it is
+//! found prepared; places that are left over stay NULL and are ignored by it.
 
 use std::sync::OnceLock;
 
 use sqlx::Arguments;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
 
 use crate::counts::Counters;
 use crate::error::Result;
 
-/// Rows per statement.
-const SIZES: [usize; 3] = [1, 8, 64];
+/// Rows per statement, by shape; shape 0 is no statement at all.
+const SIZES: [usize; SHAPES] = [0, 1, 8, SIZE_MAX];
+pub(crate) const SHAPES: usize = 4;
+/// Most rows of one statement.
+pub(crate) const SIZE_MAX: usize = 64;
 
 /// A statement around a list of rows.
 #[derive(Debug)]
@@ -22,7 +25,7 @@ pub(crate) struct Batch {
     /// Columns of a row.
     width: usize,
     tail: &'static str,
-    texts: [OnceLock<String>; SIZES.len()],
+    texts: [OnceLock<String>; SHAPES],
 }
 
 impl Batch {
@@ -32,12 +35,42 @@ impl Batch {
             head,
             width,
             tail,
-            texts: [const { OnceLock::new() }; SIZES.len()],
+            texts: [const { OnceLock::new() }; SHAPES],
         }
     }
 
-    /// Runs the statement over the rows, as often as it takes; answers the rows
-    /// that it returned.
+    /// The smallest shape that takes so many rows, of at most [`SIZE_MAX`].
+    pub(crate) fn shape(rows: usize) -> usize {
+        SIZES
+            .iter()
+            .position(|s| *s >= rows)
+            .expect("callers send chunks of SIZE_MAX")
+    }
+
+    /// The statement of a shape; none for no rows.
+    pub(crate) fn text(&'static self, shape: usize) -> Option<&'static str> {
+        if shape == 0 {
+            return None;
+        }
+        let text = self.texts[shape].get_or_init(|| {
+            let row = format!("({})", vec!["?"; self.width].join(","));
+            let rows = vec![row; SIZES[shape]].join(",");
+            format!("{}VALUES {rows}{}", self.head, self.tail)
+        });
+        Some(text)
+    }
+
+    /// Adds the values of the rows' statement.
+    pub(crate) fn bind<T>(&self, args: &mut Args, rows: &[T], bind: impl Fn(&mut Args, &T)) {
+        for row in rows {
+            bind(args, row);
+        }
+        for _ in 0..(SIZES[Self::shape(rows.len())] - rows.len()) * self.width {
+            args.maybe_int(None);
+        }
+    }
+
+    /// Runs the statement over at most [`SIZE_MAX`] rows; answers what it returns.
     pub(crate) async fn run<T>(
         &'static self,
         connection: &mut SqliteConnection,
@@ -45,47 +78,17 @@ impl Batch {
         rows: &[T],
         bind: impl Fn(&mut Args, &T),
     ) -> Result<Vec<SqliteRow>> {
-        let mut returned = Vec::new();
-        for chunk in rows.chunks(SIZES[SIZES.len() - 1]) {
-            let (size, text) = self.text(chunk.len());
-            let mut args = Args::with_capacity(size * self.width);
-            for row in chunk {
-                bind(&mut args, row);
-            }
-            for _ in 0..(size - chunk.len()) * self.width {
-                args.maybe_int(None);
-            }
-            counters.statement();
-            returned.extend(
-                sqlx::query_with(text, args.0)
-                    .fetch_all(&mut *connection)
-                    .await?,
-            );
-        }
-        Ok(returned)
-    }
-
-    /// The smallest text that takes so many rows.
-    fn text(&'static self, rows: usize) -> (usize, &'static str) {
-        let index = SIZES
-            .iter()
-            .position(|s| *s >= rows)
-            .unwrap_or(SIZES.len() - 1);
-        let size = SIZES[index];
-        let text = self.texts[index].get_or_init(|| {
-            let row = format!("({})", vec!["?"; self.width].join(","));
-            format!(
-                "{}VALUES {}{}",
-                self.head,
-                vec![row; size].join(","),
-                self.tail
-            )
-        });
-        (size, text)
+        let Some(text) = self.text(Self::shape(rows.len())) else {
+            return Ok(Vec::new());
+        };
+        let mut args = Args::default();
+        self.bind(&mut args, rows, bind);
+        counters.statement();
+        Ok(args.query(text).fetch_all(connection).await?)
     }
 }
 
-/// The values of a statement's places, in order.
+/// The values of a text's places, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Args(SqliteArguments);
 
@@ -93,10 +96,8 @@ pub(crate) struct Args(SqliteArguments);
 const ENCODES: &str = "numbers, texts and bytes are always encoded";
 
 impl Args {
-    fn with_capacity(places: usize) -> Self {
-        let mut args = SqliteArguments::default();
-        args.reserve(places, 0);
-        Self(args)
+    pub(crate) fn query(self, text: &'static str) -> Query<'static, Sqlite, SqliteArguments> {
+        sqlx::query_with(text, self.0)
     }
 
     pub(crate) fn int(&mut self, value: impl Into<i64>) -> &mut Self {
@@ -125,16 +126,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn smallest_size_that_fits_is_taken() {
-        static BATCH: Batch = Batch::new("", 1, "");
-        let size = |rows| BATCH.text(rows).0;
-        assert_eq!([1, 2, 8, 9, 64].map(size), [1, 8, 8, 64, 64]);
+    fn smallest_shape_that_fits_is_taken() {
+        let shapes = [0, 1, 2, 8, 9, SIZE_MAX].map(Batch::shape);
+        assert_eq!(shapes, [0, 1, 2, 2, 3, 3]);
     }
 
     #[test]
-    fn text_has_a_place_per_column() {
+    fn text_has_a_place_per_column_of_each_row() {
         static BATCH: Batch = Batch::new("INSERT INTO t ", 2, " RETURNING a");
-        assert_eq!(BATCH.text(1).1, "INSERT INTO t VALUES (?,?) RETURNING a");
-        assert_eq!(BATCH.text(5).1.matches('?').count(), 16);
+        let places = |shape| BATCH.text(shape).map(|t| t.matches('?').count());
+        assert_eq!(
+            BATCH.text(1),
+            Some("INSERT INTO t VALUES (?,?) RETURNING a")
+        );
+        assert_eq!(
+            [0, 1, 2, 3].map(places),
+            [None, Some(2), Some(16), Some(128)]
+        );
     }
 }

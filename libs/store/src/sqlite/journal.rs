@@ -1,14 +1,11 @@
 //! Tables and statements of the journal.
 
-use std::collections::HashSet;
-
 use bytes::Bytes;
 use futures::TryStreamExt;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::Batch;
-use crate::append::{End, ListRuns, NewRun, OpenRun, Row, RunRow};
+use crate::append::{ListRuns, OpenRun, Row, RunRow};
 use crate::blob::{Blob, damaged};
 use crate::counts::Counters;
 use crate::error::{Error, Result};
@@ -51,98 +48,9 @@ INSERT INTO shard(shard, owner, epoch, lease_until, seq) VALUES (0, '', 1, 0, 0)
 ",
 }];
 
-// The text of a batch ignores rows of NULLs: see `Batch`.
-static REQUESTS: Batch = Batch::new(
-    "INSERT INTO request(principal, key, req_hash, run, created_at) SELECT * FROM (",
-    5,
-    ") WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING RETURNING run",
-);
-static RUNS: Batch = Batch::new(
-    "INSERT INTO run(run, workflow, version, principal, created_at, deadline, crc) SELECT * FROM (",
-    7,
-    ") WHERE column1 IS NOT NULL",
-);
-static OPEN_RUNS: Batch = Batch::new(
-    "INSERT INTO open_run(run, shard, due_at, status) SELECT * FROM (",
-    4,
-    ") WHERE column1 IS NOT NULL",
-);
-static ROWS: Batch = Batch::new(
-    "INSERT INTO journal(run, n, v, kind, body, crc) SELECT * FROM (",
-    6,
-    ") WHERE column1 IS NOT NULL",
-);
-static BLOBS: Batch = Batch::new(
-    "INSERT INTO blob(hash, size, refs_day, bytes, crc) SELECT * FROM (",
-    5,
-    ") WHERE column1 IS NOT NULL
-ON CONFLICT(hash) DO UPDATE SET refs_day = excluded.refs_day WHERE refs_day < excluded.refs_day",
-);
-static DUES: Batch = Batch::new(
-    "UPDATE open_run SET due_at = v.column2, status = v.column3 FROM (",
-    3,
-    ") AS v WHERE open_run.run = v.column1",
-);
-static ENDS: Batch = Batch::new(
-    "UPDATE run SET status = v.column2, ended_at = v.column3, end_crc = v.column4 FROM (",
-    4,
-    ") AS v WHERE run.run = v.column1",
-);
-static CLOSED: Batch = Batch::new("DELETE FROM open_run WHERE run IN (", 1, ")");
-
-const MS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
-/// Bits of an id below its time.
-const ID_TIME_SHIFT: u32 = 21;
-
-/// Begins the transaction and holds it against whoever has taken the shard:
-/// false when somebody has.
-pub(crate) async fn fence(
-    c: &mut SqliteConnection,
-    counters: &Counters,
-    epoch: i64,
-    ops: i64,
-) -> Result<bool> {
-    counters.statement();
-    let held = sqlx::query(
-        "BEGIN IMMEDIATE; UPDATE shard SET seq = seq + ? WHERE shard = 0 AND epoch = ? RETURNING seq",
-    )
-    .bind(ops)
-    .bind(epoch)
-    .fetch_all(c)
-    .await?;
-    Ok(held.len() == 1)
-}
-
 pub(crate) async fn epoch(c: &mut SqliteConnection) -> Result<i64> {
     let epoch = sqlx::query_scalar("SELECT epoch FROM shard WHERE shard = 0");
     Ok(epoch.fetch_one(c).await?)
-}
-
-/// Inserts the keys of those that have one; answers the runs whose key is new.
-pub(crate) async fn requests(
-    c: &mut SqliteConnection,
-    counters: &Counters,
-    runs: &[&NewRun],
-) -> Result<HashSet<RunId>> {
-    let mut keyed: Vec<_> = runs
-        .iter()
-        .filter_map(|r| r.request.as_ref().map(|request| (*r, request)))
-        .collect();
-    // A stable sort: of two with one key, the first to come wins.
-    keyed.sort_by_key(|(r, request)| (&r.principal, &request.key));
-    let rows = REQUESTS
-        .run(c, counters, &keyed, |args, (r, request)| {
-            args.text(&r.principal)
-                .text(&request.key)
-                .bytes(&request.hash);
-            args.int(r.run).int(r.created_at_ms);
-        })
-        .await?;
-    let mut new = HashSet::with_capacity(rows.len());
-    for row in rows {
-        new.insert(row.try_get(0)?);
-    }
-    Ok(new)
 }
 
 /// The run and the hash behind a key.
@@ -159,93 +67,6 @@ pub(crate) async fn request(
         .fetch_one(c)
         .await?;
     Ok((row.try_get(0)?, row.try_get(1)?))
-}
-
-pub(crate) async fn runs(
-    c: &mut SqliteConnection,
-    counters: &Counters,
-    runs: &[&NewRun],
-) -> Result<()> {
-    RUNS.run(c, counters, runs, |args, r| {
-        args.int(r.run)
-            .text(&r.workflow)
-            .int(r.version)
-            .text(&r.principal);
-        args.int(r.created_at_ms)
-            .maybe_int(r.deadline_ms)
-            .int(r.crc());
-    })
-    .await?;
-    OPEN_RUNS
-        .run(c, counters, runs, |args, r| {
-            args.int(r.run)
-                .int(0)
-                .maybe_int(r.due_at_ms)
-                .text(&r.status);
-        })
-        .await?;
-    Ok(())
-}
-
-pub(crate) async fn rows(
-    c: &mut SqliteConnection,
-    counters: &Counters,
-    rows: &[(RunId, &Row)],
-) -> Result<()> {
-    ROWS.run(c, counters, rows, |args, (run, row)| {
-        args.int(*run).int(row.n).int(row.v).int(row.kind);
-        args.bytes(&row.body).int(row.crc(*run));
-    })
-    .await?;
-    Ok(())
-}
-
-pub(crate) async fn blobs(
-    c: &mut SqliteConnection,
-    counters: &Counters,
-    blobs: &[(RunId, &Blob)],
-) -> Result<()> {
-    BLOBS
-        .run(c, counters, blobs, |args, (run, blob)| {
-            let day = (run >> ID_TIME_SHIFT) / MS_PER_DAY;
-            let size = i64::try_from(blob.bytes.len()).unwrap_or(i64::MAX);
-            args.bytes(&blob.hash).int(size).int(day);
-            args.bytes(&blob.bytes).int(blob.crc());
-        })
-        .await?;
-    Ok(())
-}
-
-pub(crate) async fn dues(
-    c: &mut SqliteConnection,
-    counters: &Counters,
-    dues: &[(RunId, Option<i64>, &str)],
-) -> Result<()> {
-    DUES.run(c, counters, dues, |args, (run, due_at_ms, status)| {
-        args.int(*run).maybe_int(*due_at_ms).text(status);
-    })
-    .await?;
-    Ok(())
-}
-
-pub(crate) async fn ends(
-    c: &mut SqliteConnection,
-    counters: &Counters,
-    ends: &[(RunId, &End)],
-) -> Result<()> {
-    ENDS.run(c, counters, ends, |args, (run, end)| {
-        args.int(*run)
-            .text(&end.status)
-            .int(end.ended_at_ms)
-            .int(end.crc(*run));
-    })
-    .await?;
-    CLOSED
-        .run(c, counters, ends, |args, (run, _)| {
-            args.int(*run);
-        })
-        .await?;
-    Ok(())
 }
 
 /// Where a run stands; None when there is no such run.

@@ -3,11 +3,11 @@
 mod batch;
 mod connect;
 pub(crate) mod effect;
+pub(crate) mod group;
 pub(crate) mod journal;
 pub(crate) mod meta;
 mod writer;
 
-pub(crate) use batch::Batch;
 pub(crate) use connect::{VERSION_MIN, readers};
 pub(crate) use writer::Writer;
 

@@ -81,10 +81,15 @@ impl Writer {
     pub(crate) async fn commit(&mut self, counters: &Counters) -> Result<(), sqlx::Error> {
         counters.statement();
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        self.committed(counters);
+        Ok(())
+    }
+
+    /// Notes that a text with COMMIT in it has ended well.
+    pub(crate) fn committed(&mut self, counters: &Counters) {
         self.open = false;
         self.unchecked += 1;
         counters.commit(u64::from(self.durability == Durability::Power));
-        Ok(())
     }
 
     pub(crate) async fn rollback(&mut self, counters: &Counters) {

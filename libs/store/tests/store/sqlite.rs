@@ -39,11 +39,14 @@ suite!(
     list_has_a_limit,
     blob_is_kept_once,
     sizes_are_bounded,
-    damaged_row_is_named_and_not_used,
+    journal_goes_on_where_it_ended,
+);
+
+suite!(
+    damage: damaged_row_is_named_and_not_used,
     damaged_run_is_left_out_of_lists,
     damaged_blob_is_not_used,
     lost_shard_stops_the_journal,
-    journal_goes_on_where_it_ended,
 );
 
 suite!(

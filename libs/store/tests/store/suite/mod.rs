@@ -1,5 +1,6 @@
 //! What holds for every backend. Each function takes a fresh, open store.
 
+pub(crate) mod damage;
 pub(crate) mod journal;
 pub(crate) mod ledger;
 

@@ -1,0 +1,92 @@
+//! What the journal does about damage, and about another owner.
+
+use bytes::Bytes;
+use gearmesh_store::{Append, Blob, End, Error, ListRuns, NewRun, Store};
+
+use super::{append, new_run, open, sql};
+
+pub(crate) async fn damaged_row_is_named_and_not_used(store: Store) {
+    let journal = open(&store).await;
+    for run in 1..=5 {
+        journal.accept(new_run(run)).await.unwrap();
+        journal.append(append(run, 2)).await.unwrap();
+        journal.append(append(run, 3)).await.unwrap();
+    }
+    sql(
+        &store,
+        "UPDATE journal SET body = CAST('Xore' AS BLOB) WHERE run = 1 AND n = 2",
+    )
+    .await;
+    sql(
+        &store,
+        "UPDATE journal SET kind = 3 WHERE run = 2 AND n = 1",
+    )
+    .await;
+    sql(&store, "DELETE FROM journal WHERE run = 3 AND n = 2").await;
+    sql(
+        &store,
+        "UPDATE journal SET kind = 70000 WHERE run = 4 AND n = 3",
+    )
+    .await;
+    for (run, damaged) in [(1, 2), (2, 1), (3, 2), (4, 3)] {
+        match journal.rows(run).await {
+            Err(Error::Damaged { run: r, n }) => assert_eq!((r, n), (run, damaged)),
+            other => panic!("{run}: {other:?}"),
+        }
+    }
+    assert_eq!(journal.rows(5).await.unwrap().len(), 3);
+}
+
+pub(crate) async fn damaged_run_is_left_out_of_lists(store: Store) {
+    let journal = open(&store).await;
+    for run in 1..=3 {
+        journal.accept(new_run(run)).await.unwrap();
+    }
+    let closing = Append {
+        end: Some(End {
+            status: "failed".into(),
+            ended_at_ms: 5_000,
+        }),
+        ..append(2, 2)
+    };
+    journal.append(closing).await.unwrap();
+    sql(&store, "UPDATE run SET deadline = 9001 WHERE run = 1").await;
+    sql(&store, "UPDATE run SET status = 'succeeded' WHERE run = 2").await;
+    for run in [1, 2] {
+        let found = journal.run(run).await;
+        assert!(
+            matches!(found, Err(Error::Damaged { n: 0, .. })),
+            "{found:?}"
+        );
+    }
+    let listed = journal.list(&ListRuns::default()).await.unwrap();
+    assert_eq!(listed.iter().map(|r| r.run).collect::<Vec<_>>(), [3]);
+}
+
+pub(crate) async fn damaged_blob_is_not_used(store: Store) {
+    let journal = open(&store).await;
+    let blob = Blob {
+        hash: [9; 32],
+        bytes: Bytes::from_static(b"large"),
+    };
+    let run = NewRun {
+        blobs: vec![blob],
+        ..new_run(1)
+    };
+    journal.accept(run).await.unwrap();
+    sql(&store, "UPDATE blob SET bytes = CAST('Large' AS BLOB)").await;
+    let found = journal.blob(&[9; 32]).await;
+    assert!(matches!(found, Err(Error::DamagedBlob(_))), "{found:?}");
+}
+
+pub(crate) async fn lost_shard_stops_the_journal(store: Store) {
+    let journal = open(&store).await;
+    journal.accept(new_run(1)).await.unwrap();
+    sql(&store, "UPDATE shard SET epoch = epoch + 1 WHERE shard = 0").await;
+    let refused = journal.append(append(1, 2)).await;
+    assert!(matches!(refused, Err(Error::Failed(_))), "{refused:?}");
+    assert!(!store.healthy());
+    let refused = journal.accept(new_run(2)).await;
+    assert!(matches!(refused, Err(Error::Failed(_))), "{refused:?}");
+    assert_eq!(journal.rows(1).await.unwrap().len(), 1);
+}
