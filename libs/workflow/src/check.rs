@@ -5,7 +5,7 @@ use gearmesh_catalog::Catalog;
 use crate::diagnostic::{Diagnostic, Report};
 use crate::keys;
 use crate::model::Workflow;
-use crate::source::{Dialect, Source, Span};
+use crate::source::{Dialect, Source, Span, is_json};
 use crate::tree::Tree;
 use crate::{builder, native, oktyv};
 
@@ -62,10 +62,7 @@ pub fn check(source: &Source<'_>, catalog: Option<&Catalog>) -> Checked {
 
 /// JSON with tasks, none of which has a key of our own format alone, and without a name.
 fn detect(text: &str, tree: &Tree) -> Dialect {
-    let json = text
-        .trim_start_matches('\u{feff}')
-        .trim_start()
-        .starts_with('{');
+    let json = is_json(text);
     let Some(tasks) = tree
         .get("tasks")
         .filter(|_| json && tree.get("name").is_none())

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use crate::source::{Lines, Source, Span};
+use crate::source::{Lines, Source, Span, is_json};
 
 /// Most diagnostics of one file; what comes after is left out.
 pub const DIAGNOSTICS_MAX: usize = 1_000;
 
 /// Most searches for the nearest name in one file: each compares with every name.
-const SUGGESTIONS_MAX: usize = 100;
+const SUGGESTIONS_MAX: usize = 30;
 
 /// One fault of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +74,27 @@ impl fmt::Display for Diagnostic {
 }
 
 impl Diagnostic {
+    /// At a place whose line and column are not known yet.
+    const fn at(severity: Severity, code: &'static str, span: Span, message: String) -> Diagnostic {
+        let Span { start, end } = span;
+        let location = Location {
+            file: String::new(),
+            line: 0,
+            column: 0,
+            length: 0,
+            start,
+            end,
+        };
+        Diagnostic {
+            code,
+            message,
+            location,
+            hints: Vec::new(),
+            edits: Vec::new(),
+            severity,
+        }
+    }
+
     pub(crate) fn hint(&mut self, hint: impl Into<String>) -> &mut Diagnostic {
         self.hints.push(hint.into());
         self
@@ -121,22 +142,39 @@ pub(crate) struct Report<'a> {
     file: &'a str,
     lines: Lines,
     found: Vec<Diagnostic>,
+    failed: bool,
     suggestions: usize,
+    /// What callers add to once the list is full: a hostile file costs no more.
+    spare: Diagnostic,
 }
 
 impl<'a> Report<'a> {
     pub(crate) fn new(source: &Source<'a>) -> Report<'a> {
+        let spare = Diagnostic::at(Severity::Error, "", Span::default(), String::new());
         Report {
             text: source.text,
             file: source.file_name,
             lines: Lines::new(source.text),
             found: Vec::new(),
+            failed: false,
             suggestions: SUGGESTIONS_MAX,
+            spare,
         }
     }
 
     pub(crate) const fn text(&self) -> &'a str {
         self.text
+    }
+
+    /// A word in the place of a key or value, in the quotes that this has or that JSON wants.
+    pub(crate) fn word_at(&self, span: Span, word: &str) -> String {
+        let quote = match self.text.as_bytes().get(span.start) {
+            Some(b'\'') => "'",
+            Some(b'"') => "\"",
+            _ if is_json(self.text) => "\"",
+            _ => "",
+        };
+        format!("{quote}{word}{quote}")
     }
 
     /// The line of a place, from 1.
@@ -150,6 +188,7 @@ impl<'a> Report<'a> {
         span: Span,
         message: impl Into<String>,
     ) -> &mut Diagnostic {
+        self.failed = true;
         self.push(Severity::Error, code, span, message.into())
     }
 
@@ -169,55 +208,33 @@ impl<'a> Report<'a> {
         span: Span,
         message: String,
     ) -> &mut Diagnostic {
-        // The last place is written over once the list is full: callers get a
-        // diagnostic to add to, and a hostile file costs no more memory.
-        if self.found.len() >= DIAGNOSTICS_MAX {
-            self.found.pop();
+        if self.is_full() {
+            self.spare.hints.clear();
+            self.spare.edits.clear();
+            return &mut self.spare;
         }
-        let location = self.locate(span);
-        let message = printable(&message);
-        self.found.push(Diagnostic {
-            code,
-            message,
-            location,
-            hints: Vec::new(),
-            edits: Vec::new(),
-            severity,
-        });
+        self.found
+            .push(Diagnostic::at(severity, code, span, printable(&message)));
         self.found
             .last_mut()
             .expect("one was pushed in the line before")
     }
 
+    /// Whether what is found from now on is left out.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.found.len() >= DIAGNOSTICS_MAX
+    }
+
     /// Whether a fault was found that keeps the workflow from starting.
-    pub(crate) fn failed(&self) -> bool {
-        self.found.iter().any(|d| d.severity == Severity::Error)
+    pub(crate) const fn failed(&self) -> bool {
+        self.failed
     }
 
     /// Whether one more search for the nearest name may be made.
-    pub(crate) fn may_suggest(&mut self) -> bool {
+    pub(crate) const fn may_suggest(&mut self) -> bool {
         let left = self.suggestions > 0;
         self.suggestions = self.suggestions.saturating_sub(1);
         left
-    }
-
-    fn locate(&self, span: Span) -> Location {
-        let end = span.end.min(self.text.len());
-        let start = span.start.min(end);
-        let line = self.lines.line(start);
-        let before = self
-            .text
-            .get(self.lines.start(line)..start)
-            .unwrap_or_default();
-        let within = self.text.get(start..end).unwrap_or_default();
-        Location {
-            file: self.file.to_owned(),
-            line,
-            column: before.chars().count() + 1,
-            length: within.chars().count(),
-            start,
-            end,
-        }
     }
 
     /// Errors and warnings, each in the order of the file and each once.
@@ -229,9 +246,35 @@ impl<'a> Report<'a> {
         self.found.dedup_by(|a, b| {
             a.code == b.code && a.location == b.location && a.message == b.message
         });
+        self.locate();
         self.found
             .into_iter()
             .partition(|d| d.severity == Severity::Error)
+    }
+
+    /// Fills lines and columns in, in one walk: a file may be one long line.
+    fn locate(&mut self) {
+        let (mut at, mut line, mut column) = (0, 1, 1);
+        for Diagnostic { location, .. } in &mut self.found {
+            location.end = location.end.min(self.text.len());
+            location.start = location.start.min(location.end);
+            let now = self.lines.line(location.start);
+            if now != line {
+                (at, line, column) = (self.lines.start(now), now, 1);
+            }
+            column += self
+                .text
+                .get(at..location.start)
+                .map_or(0, |before| before.chars().count());
+            at = location.start;
+            location.file = self.file.to_owned();
+            location.line = line;
+            location.column = column;
+            location.length = self
+                .text
+                .get(location.start..location.end)
+                .map_or(0, |within| within.chars().count());
+        }
     }
 }
 

@@ -150,9 +150,10 @@ fn unitless(report: &mut Report<'_>, entry: &Entry, number: &str) {
         .filter(|n| *n >= 1_000 && n % 1_000 == 0);
     let guess = millis.map_or_else(|| format!("{number}s"), |n| format!("{}s", n / 1_000));
     let message = format!("`{}: {number}` has no unit; `{guess}`?", entry.key);
+    let word = report.word_at(entry.value.span, &guess);
     let diagnostic = report.error("UNITLESS_DURATION", entry.value.span, message);
     if millis.is_some() {
-        diagnostic.edit(entry.value.span, guess);
+        diagnostic.edit(entry.value.span, word);
     } else {
         diagnostic.hint("the units are ms, s, m, h, d and w");
     }

@@ -1,6 +1,7 @@
 //! What a start gives a workflow: checked before anything runs.
 
 use std::collections::HashSet;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -186,17 +187,15 @@ pub(crate) fn compile(schema: &Value) -> Result<Validator, String> {
     jsonschema::options()
         .with_pattern_options(PatternOptions::regex())
         .build(schema)
-        .map_err(|error| plain(&error))
+        .map_err(|error| match error.kind() {
+            ValidationErrorKind::Referencing(_) => "a `$ref` names nothing inside of it".to_owned(),
+            _ => shortened(&error.to_string()),
+        })
 }
 
 /// The fault behind the name of the input.
 fn sentence(fault: &ValidationError<'_>, sensitive: bool) -> String {
-    let at = fault.instance_path().to_string();
-    let at = if at.is_empty() {
-        String::new()
-    } else {
-        format!(" at `{at}`")
-    };
+    let at = place(&fault.instance_path().to_string());
     if sensitive {
         return format!(
             "{at}: the value does not fit `{}` of its schema",
@@ -204,34 +203,63 @@ fn sentence(fault: &ValidationError<'_>, sensitive: bool) -> String {
         );
     }
     let found = describe(fault.instance());
-    match fault.kind() {
-        ValidationErrorKind::Type { kind } => {
-            let expected = match kind {
-                TypeKind::Single(one) => word(&one.to_string()),
-                TypeKind::Multiple(many) => many
-                    .iter()
-                    .map(|one| word(&one.to_string()))
-                    .collect::<Vec<_>>()
-                    .join(" or "),
-            };
-            format!("{at}: expected {expected}, found {found}")
+    let expected = match fault.kind() {
+        ValidationErrorKind::Type {
+            kind: TypeKind::Single(one),
+        } => word(&one.to_string()),
+        ValidationErrorKind::Type {
+            kind: TypeKind::Multiple(many),
+        } => many
+            .iter()
+            .map(|one| word(&one.to_string()))
+            .collect::<Vec<_>>()
+            .join(" or "),
+        ValidationErrorKind::Enum { options } => format!("one of {}", quote(&options.to_string())),
+        ValidationErrorKind::Constant { expected_value } => quote(&expected_value.to_string()),
+        ValidationErrorKind::Minimum { limit } => format!("at least {limit}"),
+        ValidationErrorKind::Maximum { limit } => format!("at most {limit}"),
+        ValidationErrorKind::ExclusiveMinimum { limit } => format!("more than {limit}"),
+        ValidationErrorKind::ExclusiveMaximum { limit } => format!("less than {limit}"),
+        ValidationErrorKind::MinLength { limit } => format!("at least {limit} characters"),
+        ValidationErrorKind::MaxLength { limit } => format!("at most {limit} characters"),
+        ValidationErrorKind::MinItems { limit } => format!("at least {limit} items"),
+        ValidationErrorKind::MaxItems { limit } => format!("at most {limit} items"),
+        ValidationErrorKind::Pattern { pattern } => {
+            format!("text that matches `{}`", quote(pattern))
         }
-        ValidationErrorKind::Enum { options } => format!(
-            "{at}: expected one of {}, found {found}",
-            quote(&options.to_string())
-        ),
-        _ => format!("{at}: {}", plain(fault)),
-    }
+        ValidationErrorKind::Format { format } => format!("text in the format `{}`", quote(format)),
+        ValidationErrorKind::Required { property } => {
+            return format!("{at}: {property} is missing");
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            return format!("{at}: {} is unknown", quote(&unexpected.join(", ")));
+        }
+        _ => return format!("{at}: {}", shortened(&fault.to_string())),
+    };
+    format!("{at}: expected {expected}, found {found}")
 }
 
-fn plain(fault: &ValidationError<'_>) -> String {
-    quote_long(&fault.to_string())
+/// `/lines/0/name` as ` at `lines[0].name``.
+fn place(pointer: &str) -> String {
+    if pointer.is_empty() {
+        return String::new();
+    }
+    let mut path = String::new();
+    for step in pointer.split('/').skip(1) {
+        if step.bytes().all(|byte| byte.is_ascii_digit()) {
+            let _ = write!(path, "[{step}]");
+        } else {
+            let dot = if path.is_empty() { "" } else { "." };
+            let _ = write!(path, "{dot}{}", step.replace("~1", "/").replace("~0", "~"));
+        }
+    }
+    format!(" at `{}`", quote(&path))
 }
 
 /// Longest text of a schema's fault, in characters.
 const FAULT_MAX: usize = 200;
 
-fn quote_long(text: &str) -> String {
+fn shortened(text: &str) -> String {
     text.chars().take(FAULT_MAX).collect()
 }
 

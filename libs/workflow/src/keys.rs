@@ -255,15 +255,19 @@ impl Keys {
             read: Vec::with_capacity(entries.len()),
             reported: Vec::new(),
         };
-        let mut spelled: Vec<(&'static str, &'t Entry)> = Vec::new();
+        let mut others = Vec::new();
         for entry in entries {
             if let Some(key) = self.built.iter().find(|key| **key == entry.key) {
                 fields.read.push((key, entry));
             } else if !is_free(&entry.key) {
-                let meant = self.report(report, entries, entry, owner);
-                fields.reported.push(meant.map(|(key, _)| key));
-                spelled.extend(meant.filter(|(_, sure)| *sure).map(|(key, _)| (key, entry)));
+                others.push(entry);
             }
+        }
+        let mut spelled: Vec<(&'static str, &'t Entry)> = Vec::new();
+        for entry in others {
+            let meant = self.report(report, &fields, entry, owner);
+            fields.reported.push(meant.map(|(key, _)| key));
+            spelled.extend(meant.filter(|(_, sure)| *sure).map(|(key, _)| (key, entry)));
         }
         for (key, entry) in spelled {
             if fields.get(key).is_none() && self.built.contains(&key) {
@@ -282,7 +286,7 @@ impl Keys {
     fn report(
         &self,
         report: &mut Report<'_>,
-        all: &[Entry],
+        fields: &Fields<'_>,
         entry: &Entry,
         owner: &str,
     ) -> Option<(&'static str, bool)> {
@@ -310,11 +314,12 @@ impl Keys {
             diagnostic.hint(format!("the keys are {keys}"));
             return None;
         };
-        let free = !all.iter().any(|other| other.key == name);
+        let free = fields.get(name).is_none();
         let message = format!("unknown key `{key}` in {owner}; did you mean `{name}`?");
+        let word = report.word_at(span, name);
         let diagnostic = report.error("UNKNOWN_KEY", span, message);
         if sure && free && self.built.contains(&name) {
-            diagnostic.edit(span, name);
+            diagnostic.edit(span, word);
         }
         Some((name, sure && free))
     }

@@ -56,4 +56,5 @@ pub use plan::{Plan, PlannedEdge, PlannedTask, plan};
 pub use render::render;
 pub use retry::{ATTEMPTS_MAX, Backoff, Retry, WAIT_MAX};
 pub use source::{Dialect, EDGES_MAX, FILE_MAX, Source, TASKS_MAX};
+pub use spec::INPUTS_MAX;
 pub use tree::{ALIASES_MAX, NESTING_MAX};

@@ -72,7 +72,7 @@ impl Reader<'_, '_, '_> {
         {
             return self.task(task, path, written, offset, place);
         }
-        let file = self.report.text();
+        let (file, all) = (self.report.text(), self.names);
         let first = path.step_spans.first().copied().unwrap_or(path.span);
         let second = || written.part(file, offset + first.start, offset + first.end);
         match (root, field) {
@@ -86,20 +86,20 @@ impl Reader<'_, '_, '_> {
                         name,
                         message,
                     },
-                    &RUN_FIELDS,
+                    || RUN_FIELDS.to_vec(),
                 )
             }
             ("inputs", Some(name)) if !self.names.inputs.contains(name) => {
                 let span = second();
                 let message = format!("no input is called `{}`", quote(name));
-                let names: Vec<&str> = sorted(self.names.inputs.iter().copied());
+                let names = || sorted(all.inputs.iter().copied());
                 self.missing(
                     &Missing {
                         span,
                         name,
                         message,
                     },
-                    &names,
+                    names,
                 )
             }
             ("vars", Some(name))
@@ -111,15 +111,15 @@ impl Reader<'_, '_, '_> {
                 } else {
                     format!("no var is called `{}`", quote(name))
                 };
-                let before = self.names.vars.iter().filter(|(_, at)| **at < place.vars);
-                let names: Vec<&str> = sorted(before.map(|(name, _)| *name));
+                let before = all.vars.iter().filter(|(_, at)| **at < place.vars);
+                let names = || sorted(before.map(|(name, _)| *name));
                 self.missing(
                     &Missing {
                         span,
                         name,
                         message,
                     },
-                    &names,
+                    names,
                 )
             }
             ("run" | "inputs" | "vars", _) => true,
@@ -178,25 +178,31 @@ impl Reader<'_, '_, '_> {
             }
         }
         let message = format!("no task or input is called `{}`", quote(root));
-        let mut names: Vec<&str> = ROOTS
-            .iter()
-            .copied()
-            .filter(|name| visible(name, place))
-            .collect();
-        names.extend(place.item);
-        if place.tasks {
-            // A task that names itself waits for itself.
-            let others = self.names.tasks.iter();
-            let others = others.filter(|(_, at)| place.own || Some(**at) != place.task);
-            names.extend(sorted(others.map(|(name, _)| *name)));
-        }
+        let all = self.names;
+        let names = || {
+            let mut names: Vec<&str> = ROOTS
+                .iter()
+                .copied()
+                .filter(|name| visible(name, place))
+                .collect();
+            names.extend(place.item);
+            if place.tasks {
+                // A task that names itself waits for itself.
+                let others = all
+                    .tasks
+                    .iter()
+                    .filter(|(_, at)| place.own || Some(**at) != place.task);
+                names.extend(sorted(others.map(|(name, _)| *name)));
+            }
+            names
+        };
         self.missing(
             &Missing {
                 span,
                 name: root,
                 message,
             },
-            &names,
+            names,
         )
     }
 
@@ -240,14 +246,14 @@ impl Reader<'_, '_, '_> {
         let span = written.part(self.report.text(), offset + span.start, offset + span.end);
         match known {
             Some((name, known)) => {
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let known = || known.iter().map(String::as_str).collect();
                 self.missing(
                     &Missing {
                         span,
                         name: &name,
                         message,
                     },
-                    &known,
+                    known,
                 )
             }
             None => {
@@ -257,10 +263,10 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    /// Reports a name that is not there, with the nearest one that is.
-    fn missing(&mut self, missing: &Missing<'_>, names: &[&str]) -> bool {
+    /// Reports a name that is not there, with the nearest one that is. `names` are asked for only when they are compared.
+    fn missing<'c>(&mut self, missing: &Missing<'_>, names: impl FnOnce() -> Vec<&'c str>) -> bool {
         let near = if self.report.may_suggest() {
-            nearest(missing.name, names.iter().copied())
+            nearest(missing.name, names())
         } else {
             None
         };

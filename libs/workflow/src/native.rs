@@ -341,17 +341,17 @@ fn missing(
     } else {
         None
     };
-    let bare = report.text().get(span.start..span.end) == Some(need);
     let message = format!(
         "Task '{}' depends on non-existent task '{}'",
         quote(task),
         quote(need)
     );
+    let word = near.as_ref().map(|(name, _)| report.word_at(span, name));
     let diagnostic = report.error("MISSING_DEPENDENCY", span, message);
-    if let Some((name, sure)) = near {
+    if let (Some((name, sure)), Some(word)) = (near, word) {
         diagnostic.hint(format!("did you mean `{name}`?"));
-        if sure && bare {
-            diagnostic.edit(span, name);
+        if sure {
+            diagnostic.edit(span, word);
         }
     }
 }

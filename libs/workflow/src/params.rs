@@ -14,6 +14,9 @@ use crate::tree::{Data, Entry, Tree};
 /// and one that is only escapes the check before the start.
 const LATER: &str = "\u{0}known at run time\u{0}";
 
+/// Most faults of one task's parameters that are shown: each is looked for in the file.
+const VIOLATIONS_MAX: usize = 100;
+
 /// How severe a fault is that only concerns one task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -95,8 +98,9 @@ impl Call<'_> {
             return;
         };
         let skip = |value: &Value| value.as_str() == Some(LATER);
-        for violation in json::check(&found.tool.method.input(), &value, &skip) {
-            self.violation(report, found.tool, &violation);
+        let violations = json::check(&found.tool.method.input(), &value, &skip);
+        for violation in violations.iter().take(VIOLATIONS_MAX) {
+            self.violation(report, found.tool, violation);
         }
         if let Some(params) = given {
             secrets(report, params, &found.tool.input_schema, self.dynamic);
@@ -164,7 +168,7 @@ impl Call<'_> {
                     .as_ref()
                     .map(|near| format!("; did you mean `{near}`?"))
                     .unwrap_or_default();
-                let bare = report.text().get(key.start..key.end) == Some(written);
+                let word = near.as_ref().map(|near| report.word_at(key, near));
                 let message = format!("`{id}` takes no `{path}`{question}");
                 let span = if key == Span::default() {
                     self.tool.value.span
@@ -172,8 +176,8 @@ impl Call<'_> {
                     key
                 };
                 let diagnostic = self.report(report, "UNKNOWN_PARAM", span, message);
-                if let (Some(near), true) = (near, sure && bare) {
-                    diagnostic.edit(span, near.as_str());
+                if let (Some(word), true) = (word, sure && key != Span::default()) {
+                    diagnostic.edit(span, word);
                 }
             }
             kind => {
@@ -298,13 +302,12 @@ fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
 
 /// Whether two spellings, `pageSize` and `page_size`, name one field.
 pub(crate) fn same_name(a: &str, b: &str) -> bool {
-    let plain = |text: &str| {
-        text.chars()
-            .filter(|c| *c != '_')
-            .map(|c| c.to_ascii_lowercase())
-            .collect::<Vec<_>>()
-    };
-    a == b || plain(a) == plain(b)
+    plain(a).eq(plain(b))
+}
+
+fn plain(name: &str) -> impl Iterator<Item = u8> {
+    let letters = name.bytes().filter(|byte| *byte != b'_');
+    letters.map(|byte| byte.to_ascii_lowercase())
 }
 
 fn schema_at<'s>(schema: &'s Value, path: &str) -> Option<&'s Value> {

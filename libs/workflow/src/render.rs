@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::source::Lines;
 
 /// Columns of a tab when a line is shown.
 const TAB: usize = 4;
@@ -60,8 +59,11 @@ pub fn render(diagnostic: &Diagnostic, text: &str) -> String {
 
 /// The line of a place as it is shown, and the marks under it.
 fn excerpt(text: &str, start: usize, end: usize) -> (String, String) {
-    let lines = Lines::new(text);
-    let from = lines.start(lines.line(start));
+    let start = start.min(text.len());
+    let from = text
+        .get(..start)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |at| at + 1);
     let rest = text.get(from..).unwrap_or_default();
     let line = rest.split(['\n', '\r']).next().unwrap_or_default();
     let at = start - from.min(start);

@@ -7,7 +7,11 @@ use serde_json::{Map, Value};
 use crate::diagnostic::{Report, quote};
 use crate::field;
 use crate::input::{InputSpec, compile};
+use crate::nearest::nearest;
 use crate::tree::{Entry, Tree};
+
+/// Most inputs of a workflow: a checker is made for each.
+pub const INPUTS_MAX: usize = 1_000;
 
 /// Reads `inputs`; `None` when one of them is wrong, which is reported then.
 pub(crate) fn read(report: &mut Report<'_>, entry: &Entry) -> Option<Vec<InputSpec>> {
@@ -15,6 +19,14 @@ pub(crate) fn read(report: &mut Report<'_>, entry: &Entry) -> Option<Vec<InputSp
         field::unexpected(report, entry, "the workflow", "a map of inputs");
         return None;
     };
+    if entries.len() > INPUTS_MAX {
+        let message = format!(
+            "the workflow has {} inputs; the limit is {INPUTS_MAX}",
+            entries.len()
+        );
+        report.error("FILE_TOO_LARGE", entry.key_span, message);
+        return None;
+    }
     let specs: Vec<Option<InputSpec>> = entries.iter().map(|input| spec(report, input)).collect();
     specs.into_iter().collect()
 }
@@ -38,6 +50,9 @@ fn spec(report: &mut Report<'_>, input: &Entry) -> Option<InputSpec> {
         field::unexpected_value(report, &input.value, &owner, "a schema as `{type: string}`");
         return None;
     };
+    if !known_type(report, &input.value, &owner) {
+        return None;
+    }
     let (mut schema, mut required, mut sensitive, mut whole) = (Map::new(), false, false, true);
     for entry in entries {
         match entry.key.as_str() {
@@ -86,6 +101,44 @@ fn spec(report: &mut Report<'_>, input: &Entry) -> Option<InputSpec> {
         }
     }
     whole.then_some(spec)
+}
+
+/// The types of JSON Schema, and what people call them.
+const TYPES: [(&str, &[&str]); 7] = [
+    ("string", &["text", "str"]),
+    ("integer", &["int", "whole"]),
+    ("number", &["float", "double", "decimal"]),
+    ("boolean", &["bool"]),
+    ("array", &["list"]),
+    ("object", &["map", "dict"]),
+    ("null", &[]),
+];
+
+/// Whether the `type` of an input is one; another is reported.
+fn known_type(report: &mut Report<'_>, input: &Tree, owner: &str) -> bool {
+    let Some(tree) = input.get("type") else {
+        return true;
+    };
+    let Some(name) = tree.text() else { return true };
+    if TYPES.iter().any(|(known, _)| *known == name) {
+        return true;
+    }
+    let other = TYPES
+        .iter()
+        .find(|(_, others)| others.contains(&name))
+        .map(|(known, _)| *known);
+    let near = nearest(name, TYPES.iter().map(|(known, _)| *known)).map(|near| near.name);
+    let meant = other.or(near);
+    let question = meant
+        .map(|meant| format!("; did you mean `{meant}`?"))
+        .unwrap_or_default();
+    let message = format!("{owner}: no type is called `{}`{question}", quote(name));
+    let word = meant.map(|meant| report.word_at(tree.span, meant));
+    let diagnostic = report.error("INPUT_INVALID", tree.span, message);
+    if let Some(word) = word {
+        diagnostic.edit(tree.span, word);
+    }
+    false
 }
 
 /// Whether a default has no expression in it; one that has is reported.

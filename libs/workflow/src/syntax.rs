@@ -3,7 +3,7 @@
 use serde_saphyr::granit_parser::{ErrorKind, Parser, ScanError};
 
 use crate::diagnostic::Report;
-use crate::source::{Lines, Span};
+use crate::source::{Lines, Span, is_json};
 use crate::{builder, tree};
 
 const MAP_FOR_EXPRESSION: &str = "unquoted `${...}` or `{{ }}` was read as a map; put it in quotes";
@@ -25,10 +25,7 @@ pub(crate) fn report(report: &mut Report<'_>, error: &ScanError) {
         report.error("FILE_TOO_LARGE", Span::new(at, at), message);
         return;
     }
-    let json = file
-        .trim_start_matches('\u{feff}')
-        .trim_start()
-        .starts_with('{');
+    let json = is_json(file);
     if let Some(span) = tab(file, &lines, at).filter(|_| !json) {
         report
             .error("YAML_TAB", span, "tab in the indentation")
@@ -45,10 +42,13 @@ pub(crate) fn report(report: &mut Report<'_>, error: &ScanError) {
         }
         return;
     }
-    let mut message = error.info();
-    if let Some(first) = message.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
+    let message = match error.kind() {
+        ErrorKind::ExpectedBlockSequenceEntry
+        | ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::InvalidIndentation => "the indentation fits nothing above".to_owned(),
+        ErrorKind::UnknownAnchor => "the alias names no anchor above".to_owned(),
+        _ => lowercase(error.info()),
+    };
     let trailing = matches!(
         error.kind(),
         ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar
@@ -81,6 +81,13 @@ pub(crate) fn report_braces(report: &mut Report<'_>, span: Span) {
     } else {
         diagnostic.hint("an expression is written \"${...}\"");
     }
+}
+
+fn lowercase(mut text: String) -> String {
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    text
 }
 
 /// The first tab in the indentation up to the place, when the line of the place has one or the one before.

@@ -1,9 +1,11 @@
 //! Values of the file with their expressions parsed, every name in them looked up.
 
+use std::fmt::Write;
+
 use gearmesh_expr::{self as expr, Expression, Template};
 use serde_json::Value;
 
-use crate::diagnostic::Report;
+use crate::diagnostic::{DIAGNOSTICS_MAX, Report};
 use crate::graph::Edges;
 use crate::names::Names;
 use crate::node::Node;
@@ -36,6 +38,9 @@ pub(crate) struct Place<'p> {
     pub(crate) path: String,
 }
 
+/// Longest text in which parts are looked for, in bytes: of a longer one the whole is shown.
+const PLACED_MAX: usize = 64 * 1024;
+
 /// A text with its place in the file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written<'t> {
@@ -58,6 +63,9 @@ impl<'t> Written<'t> {
 
     /// A part of the text in the file.
     pub(crate) fn part(&self, file: &str, start: usize, end: usize) -> Span {
+        if self.text.len() > PLACED_MAX {
+            return self.span;
+        }
         scalar::place(
             file,
             self.span,
@@ -113,7 +121,7 @@ impl Reader<'_, '_, '_> {
                 let mut nodes = Vec::with_capacity(items.len());
                 let length = place.path.len();
                 for (index, item) in items.iter().enumerate() {
-                    place.path.push_str(&format!("[{index}]"));
+                    let _ = write!(place.path, "[{index}]");
                     nodes.push(self.node(item, place));
                     place.path.truncate(length);
                 }
@@ -158,8 +166,10 @@ impl Reader<'_, '_, '_> {
                 known.then_some(template)
             }
             Err(errors) => {
-                for error in errors {
-                    self.expression_error(&written, &error);
+                if !self.names_invalid_id(written.text) {
+                    for error in errors.iter().take(DIAGNOSTICS_MAX) {
+                        self.expression_error(&written, error);
+                    }
                 }
                 None
             }
@@ -185,22 +195,23 @@ impl Reader<'_, '_, '_> {
                 .resolve(&expression, &written, 0, place)
                 .then_some(expression),
             Err(error) => {
-                self.expression_error(&written, &error);
+                if !self.names_invalid_id(written.text) {
+                    self.expression_error(&written, &error);
+                }
                 None
             }
         }
     }
 
-    fn expression_error(&mut self, written: &Written<'_>, error: &expr::Error) {
-        // An id that cannot be one is reported where it stands.
-        if self
-            .names
+    /// Whether a text may be wrong only for an id that cannot be one, which is reported where it stands.
+    fn names_invalid_id(&self, text: &str) -> bool {
+        self.names
             .invalid
             .iter()
-            .any(|id| written.text.contains(id.as_str()))
-        {
-            return;
-        }
+            .any(|id| text.contains(id.as_str()))
+    }
+
+    fn expression_error(&mut self, written: &Written<'_>, error: &expr::Error) {
         let file = self.report.text();
         let span = written.part(file, error.span.start, error.span.end);
         let edit = error
@@ -208,7 +219,11 @@ impl Reader<'_, '_, '_> {
             .as_ref()
             .and_then(|fix| written.replace(file, fix.span, &fix.text));
         let diagnostic = self.report.error(error.code, span, &*error.message);
-        diagnostic.hints.extend(error.hints.iter().cloned());
+        let hints = error
+            .hints
+            .iter()
+            .filter(|hint| !error.message.contains(hint.as_str()));
+        diagnostic.hints.extend(hints.cloned());
         if let Some((span, text)) = edit {
             diagnostic.edit(span, text);
         }

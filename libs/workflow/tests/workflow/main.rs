@@ -1,0 +1,15 @@
+//! Files as people write them: what is said of each, and what is read from it.
+
+mod broken;
+mod expressions;
+mod fields;
+mod graph;
+mod hostile;
+mod inputs;
+mod keys;
+mod oktyv;
+mod planned;
+mod read;
+mod support;
+mod syntax;
+mod tools;
