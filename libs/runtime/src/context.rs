@@ -80,6 +80,15 @@ impl Context {
             .await
     }
 
+    /// Closes the store, if it was opened: a clean stop makes the next start quick.
+    pub(crate) async fn close_store(&self) {
+        if let Some(store) = self.inner.store.get()
+            && let Err(error) = store.close().await
+        {
+            tracing::warn!(service = self.inner.service, %error, "store not closed cleanly");
+        }
+    }
+
     pub(crate) fn ledger(&self) -> LazyLedger {
         LazyLedger::new(self.clone())
     }
@@ -151,5 +160,18 @@ impl Context {
         F::Output: Send + 'static,
     {
         self.inner.tasks.spawn(task)
+    }
+
+    /// Starts a task that serves others as long as they hold its handles, such as
+    /// a committer. Drain does not wait for it: those whom it serves are waited for.
+    pub fn serve<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place for tasks that drain must not wait for"
+        )]
+        drop(tokio::spawn(task));
     }
 }

@@ -1,7 +1,7 @@
 //! From a list of services to a serving process, and back.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -50,6 +50,7 @@ pub struct Running {
     stop: CancellationToken,
     tasks: TaskTracker,
     endpoint: Option<std::path::PathBuf>,
+    contexts: Vec<Context>,
 }
 
 /// What all services of a process share.
@@ -62,11 +63,12 @@ struct Shared {
     rng: Arc<dyn Rng>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
+    contexts: Mutex<Vec<Context>>,
 }
 
 impl Shared {
     fn context(&self, service: &'static str) -> Context {
-        Context {
+        let context = Context {
             inner: Arc::new(Inner {
                 service,
                 config: self.config.clone(),
@@ -79,7 +81,13 @@ impl Shared {
                 shutdown: self.shutdown.clone(),
                 tasks: self.tasks.clone(),
             }),
-        }
+        };
+        let mut contexts = self
+            .contexts
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        contexts.push(context.clone());
+        context
     }
 }
 
@@ -105,6 +113,7 @@ pub async fn start(services: &[Service], config: Config) -> Result<Running, Erro
         rng: Arc::new(SystemRng),
         shutdown: CancellationToken::new(),
         tasks: TaskTracker::new(),
+        contexts: Mutex::default(),
     };
     let routes = start_services(services, &shared).await?;
     let runtime_context = shared.context("runtime");
@@ -237,6 +246,11 @@ fn serve(
         stop,
         tasks: shared.tasks.clone(),
         endpoint: process.endpoint.clone(),
+        contexts: shared
+            .contexts
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone(),
     })
 }
 
@@ -286,6 +300,9 @@ impl Running {
             .is_err()
         {
             tracing::warn!(open = self.tasks.len(), "drain ended with tasks still open");
+        }
+        for context in self.contexts {
+            context.close_store().await;
         }
     }
 }

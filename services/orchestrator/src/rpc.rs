@@ -38,7 +38,7 @@ impl Rpc {
         let store = cx.store().await?.clone();
         let spawner = cx.clone();
         let journal = Journal::open(store, move |task| {
-            spawner.spawn(task);
+            spawner.serve(task);
         })
         .await?;
         let newest = journal

@@ -41,6 +41,8 @@ pub(crate) struct Driver {
     /// Number of the last durable row.
     pub(crate) last: u32,
     pub(crate) shown: Arc<Shown>,
+    /// The records that ended the run, durable and not shown yet.
+    pub(crate) last_records: Vec<journal::Record>,
     pub(crate) inbox: mpsc::Receiver<Message>,
     pub(crate) outbox: mpsc::Sender<Message>,
     pub(crate) abort: CancellationToken,
@@ -62,7 +64,9 @@ impl Driver {
                 return;
             }
         }
+        // Who is woken by the last records must find the run among the ended ones.
         self.runs.finished(self.id, self.state);
+        self.shown.publish(self.last_records);
     }
 
     /// Waits for something to happen; false when the process drains.
@@ -149,6 +153,10 @@ impl Driver {
             tracing::error!(run = %self.state.run, %error, "run stopped: its journal cannot be written");
             self.runs.lost(self.id);
             return false;
+        }
+        if self.state.ended() {
+            self.last_records = decided.records;
+            return true;
         }
         self.shown.publish(decided.records);
         if self.cx.shutdown().is_cancelled() {

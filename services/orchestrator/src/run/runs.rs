@@ -10,6 +10,7 @@ use gearmesh_api::journal::v1 as journal;
 use gearmesh_api::orchestrator::v1 as api;
 use gearmesh_runtime::Context;
 use gearmesh_store::{Journal, RunId, parse_run, run_text};
+use journal::record::Fact;
 
 use crate::error::Error;
 use crate::plan::{Command, Dispatch, Input, State};
@@ -102,6 +103,19 @@ impl Live {
             .to_vec()
     }
 
+    /// Waits for the record that ends the run.
+    async fn closed(&self) {
+        let mut seen = 0;
+        loop {
+            let records = self.records(seen).await;
+            let ends = |r: &Arc<journal::Record>| matches!(r.fact, Some(Fact::Closed(_)));
+            if records.is_empty() || records.iter().any(ends) {
+                return;
+            }
+            seen += u32::try_from(records.len()).unwrap_or_default();
+        }
+    }
+
     pub(crate) async fn show(&self) -> Option<api::Run> {
         let (ask, answer) = oneshot::channel();
         self.inbox.send(Message::Show(ask)).await.ok()?;
@@ -158,6 +172,7 @@ impl Runs {
             state,
             last,
             shown,
+            last_records: Vec::new(),
             inbox,
             outbox,
             abort: CancellationToken::new(),
@@ -242,16 +257,10 @@ impl Runs {
                 Standing::Ended(state) if !state.ended() => return Err(Error::Stopping),
                 Standing::Ended(state) => return Ok(state),
                 Standing::Live(live) => {
-                    let mut seen = 0;
-                    loop {
-                        let records = live.records(seen).await;
-                        if records.is_empty() {
-                            break;
-                        }
-                        seen += u32::try_from(records.len()).unwrap_or_default();
-                        if self.context().shutdown().is_cancelled() {
-                            return Err(Error::Stopping);
-                        }
+                    let shutdown = self.context().shutdown();
+                    tokio::select! {
+                        () = live.closed() => {}
+                        () = shutdown.cancelled() => return Err(Error::Stopping),
                     }
                 }
             }
