@@ -1,1 +1,47 @@
-//! gearmesh-cli
+//! The command line: parses what was typed, speaks to a server, shows what came back.
+//!
+//! Every command is a client of the same API that REST and MCP offer, in JSON
+//! through descriptors: this crate knows no engine's types, so a new tool is a new
+//! command without a line here. Where no server is at hand, the binary lends one
+//! in this process ([`Starter`]); then, too, the commands reach it by its address.
+//!
+//! What is typed is parsed before any runtime starts. Data goes to standard output,
+//! everything else to standard error.
+//!
+//! Must not know: services, the runtime. Progress, prompts and reports are drawn by
+//! a few lines of our own; crates for them would cost more in building than they save.
+
+mod app;
+mod args;
+mod call;
+mod client;
+mod error;
+mod exit;
+mod explain;
+mod feed;
+mod file;
+mod follow;
+mod host;
+mod interrupts;
+mod nearest;
+mod output;
+mod params;
+mod plan;
+mod report;
+mod row;
+mod run;
+mod runs;
+mod serve;
+mod server;
+mod starter;
+mod style;
+mod table;
+mod text;
+mod tool;
+mod tree;
+mod validate;
+mod verdict;
+mod viewer;
+
+pub use app::main;
+pub use starter::{StartError, StartOptions, Started, Starter};

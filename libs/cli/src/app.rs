@@ -1,0 +1,317 @@
+//! From what was typed to the command that does it.
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use gearmesh_catalog::Catalog;
+use serde_json::json;
+use tokio::runtime::Builder;
+
+use crate::args::{Cli, Command, Globals, McpCommand, RunArgs, TextOrJson, ToolCommand};
+use crate::client::{Client, built_in, catalog_of};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::output::{Format, Output};
+use crate::starter::Starter;
+use crate::validate::Checker;
+use crate::{call, explain, params, plan, report, run, runs, serve, server, tool, validate};
+
+/// A command under way.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) starter: Starter,
+    pub(crate) globals: Globals,
+    pub(crate) output: Output,
+    /// The server that was named, or that serves this folder.
+    pub(crate) server: Option<String>,
+}
+
+/// Parses the command line of the process, does what it says, and gives the exit code.
+#[must_use]
+pub fn main(starter: Starter) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output, a fault to standard error; a closed pipe is no fault.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));
+        }
+    };
+    let mut app = App::new(starter, cli.globals);
+    match app.dispatch(cli.command) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            report::error(&mut app.output, &error);
+            error.exit().into()
+        }
+    }
+}
+
+/// How many threads a command needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Threads {
+    /// A client: one.
+    One,
+    /// A mesh in this process: one for each processor.
+    Many,
+}
+
+impl App {
+    fn new(starter: Starter, globals: Globals) -> Self {
+        Self {
+            output: Output::of_process(globals.format(), globals.quiet, globals.wishes()),
+            starter,
+            globals,
+            server: None,
+        }
+    }
+
+    fn dispatch(&mut self, command: Command) -> Result<Exit, Error> {
+        match command {
+            Command::Version => self.version(),
+            Command::Explain { code } => {
+                explain::explain(&mut self.output, &built_in()?, &code).map(|()| Exit::Done)
+            }
+            Command::Run(args) => self.run(args),
+            Command::Validate(args) => {
+                self.choose(args.format);
+                let checker = self.checker(args.offline)?;
+                self.block_on_checker(&checker, async |app, checker| {
+                    validate::validate(app, checker, &args.files, args.fix).await
+                })
+            }
+            Command::Plan(args) => {
+                self.choose(args.format);
+                let checker = self.checker(args.offline)?;
+                self.block_on_checker(&checker, async |app, checker| {
+                    plan::plan(app, checker, &args.file).await
+                })
+            }
+            Command::Tool(command) => self.tool(command),
+            Command::Short(words) => self.short(words),
+            Command::Dev(args) => {
+                self.log("warn");
+                block_on(Threads::Many, serve::dev(self, &args))
+            }
+            Command::Serve(args) => {
+                self.log("warn");
+                block_on(Threads::Many, serve::serve(self, args))
+            }
+            Command::Mcp(McpCommand::Serve { .. }) => {
+                self.find_server();
+                self.log("error");
+                block_on(self.threads(), serve::mcp(self))
+            }
+        }
+    }
+
+    fn version(&mut self) -> Result<Exit, Error> {
+        let version = env!("CARGO_PKG_VERSION");
+        if self.output.for_people() {
+            self.output.data(&format!("gearmesh {version}"))?;
+        } else {
+            self.output
+                .list_one(&json!({"version": version}), "version")?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn run(&mut self, args: RunArgs) -> Result<Exit, Error> {
+        self.find_server();
+        let RunArgs { command, file, .. } = &args;
+        if command.is_some() {
+            let RunArgs { command, .. } = args;
+            let Some(command) = command else {
+                return Ok(Exit::Done);
+            };
+            let url = self.server.clone().ok_or_else(|| self.no_server())?;
+            let client = Client::of_runs(&url, self.globals.timeout)?;
+            return block_on(Threads::One, runs::command(self, command, &client));
+        }
+        let name = file.clone().unwrap_or_default();
+        let prepared = run::prepare(self, &args, &name)?;
+        self.log("error");
+        block_on(self.threads(), run::run(self, args, prepared))
+    }
+
+    fn no_server(&self) -> Error {
+        Error::Unreachable {
+            url: server::endpoint_file(&self.globals.folder())
+                .display()
+                .to_string(),
+            reason: "no mesh serves this folder".to_owned(),
+        }
+    }
+
+    fn tool(&mut self, command: ToolCommand) -> Result<Exit, Error> {
+        match command {
+            ToolCommand::List { engine } => {
+                let catalog = self.catalog()?;
+                tool::list(&mut self.output, &catalog, engine.as_deref())?;
+            }
+            ToolCommand::Show { name } => {
+                let catalog = self.catalog()?;
+                tool::show(&mut self.output, &catalog, &name)?;
+            }
+            ToolCommand::Search { words } => {
+                let catalog = self.catalog()?;
+                tool::search(&mut self.output, &catalog, &words)?;
+            }
+            ToolCommand::Call { name, rest } => return self.call(&name, rest),
+        }
+        Ok(Exit::Done)
+    }
+
+    /// `ENGINE VERB ..`.
+    fn short(&mut self, mut words: Vec<String>) -> Result<Exit, Error> {
+        let engine = words.remove(0);
+        let verb = words.first().filter(|w| !w.starts_with('-')).cloned();
+        let catalog = self.catalog()?;
+        if !catalog.engines().iter().any(|e| e.id == engine) {
+            return Err(unknown_command(&engine));
+        }
+        let Some(verb) = verb else {
+            tool::list(&mut self.output, &catalog, Some(&engine))?;
+            return Ok(Exit::Done);
+        };
+        let name = format!("{engine}.{}", verb.replace('-', "_"));
+        tool::find(&catalog, &name)?;
+        self.call(&name, words.split_off(1))
+    }
+
+    fn call(&mut self, name: &str, rest: Vec<String>) -> Result<Exit, Error> {
+        let (later, words) = params::split(rest)?;
+        self.globals = self.globals.clone().with(later);
+        self.output = Output::of_process(
+            self.globals.format(),
+            self.globals.quiet,
+            self.globals.wishes(),
+        );
+        self.find_server();
+        self.log("error");
+        block_on(self.threads(), call::call(self, name, &words))
+    }
+
+    /// What can be called: of the server when there is one, else what is built in.
+    fn catalog(&mut self) -> Result<Arc<Catalog>, Error> {
+        self.find_server();
+        match self.server.clone() {
+            Some(url) => block_on(Threads::One, catalog_of(&url)),
+            None => Ok(Arc::new(built_in()?)),
+        }
+    }
+
+    fn checker(&mut self, offline: bool) -> Result<Checker, Error> {
+        if !offline {
+            self.find_server();
+        }
+        match &self.server {
+            Some(url) => Ok(Checker::Server(Client::of_runs(url, self.globals.timeout)?)),
+            None => Checker::offline(),
+        }
+    }
+
+    /// Without a server nothing waits, so that no runtime is needed.
+    fn block_on_checker(
+        &mut self,
+        checker: &Checker,
+        work: impl AsyncFnOnce(&mut Self, &Checker) -> Result<Exit, Error>,
+    ) -> Result<Exit, Error> {
+        match checker {
+            Checker::Offline(_) => futures::executor::block_on(work(self, checker)),
+            Checker::Server(_) => block_on(Threads::One, work(self, checker)),
+        }
+    }
+
+    fn find_server(&mut self) {
+        self.server = server::find(&self.globals);
+    }
+
+    fn threads(&self) -> Threads {
+        if self.server.is_some() {
+            Threads::One
+        } else {
+            Threads::Many
+        }
+    }
+
+    fn log(&self, default: &str) {
+        let level = match self.globals.verbose {
+            0 => default,
+            1 => "info",
+            _ => "debug",
+        };
+        (self.starter.log)(level);
+    }
+
+    fn choose(&mut self, format: Option<TextOrJson>) {
+        match format {
+            Some(TextOrJson::Json) => self.output.format = Format::Json,
+            Some(TextOrJson::Text) => self.output.format = Format::Table,
+            None => {}
+        }
+    }
+}
+
+/// Words that people try, and the command that does it.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("start", "run"),
+    ("exec", "run"),
+    ("submit", "run"),
+    ("check", "validate"),
+    ("lint", "validate"),
+    ("ls", "tool list"),
+    ("list", "run list"),
+    ("tools", "tool list"),
+    ("runs", "run list"),
+    ("call", "tool call"),
+    ("up", "dev"),
+];
+
+fn unknown_command(word: &str) -> Error {
+    let synonym = SYNONYMS
+        .iter()
+        .find(|(known, _)| *known == word)
+        .map(|(_, command)| *command);
+    let commands = <Cli as clap::CommandFactory>::command();
+    let names: Vec<&str> = commands
+        .get_subcommands()
+        .map(clap::Command::get_name)
+        .collect();
+    let near = synonym.or_else(|| crate::nearest::nearest(word, names.iter().copied()));
+    Error::Usage {
+        message: format!(
+            "no command and no engine `{}`",
+            crate::text::printable(word)
+        ),
+        help: Some(match near {
+            Some(near) => format!("did you mean `gearmesh {near}`?"),
+            None => "gearmesh --help".to_owned(),
+        }),
+    }
+}
+
+fn block_on<T>(threads: Threads, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let mut builder = match threads {
+        Threads::One => Builder::new_current_thread(),
+        Threads::Many => Builder::new_multi_thread(),
+    };
+    let runtime = builder.enable_all().build().map_err(Error::System)?;
+    runtime.block_on(Box::pin(work))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_command_names_what_was_meant() {
+        let help = |word| unknown_command(word).report().help.join("");
+        assert_eq!(help("valdate"), "did you mean `gearmesh validate`?");
+        assert_eq!(help("ls"), "did you mean `gearmesh tool list`?");
+        assert_eq!(help("zzz"), "gearmesh --help");
+        assert_eq!(unknown_command("x").exit(), Exit::Usage);
+    }
+}

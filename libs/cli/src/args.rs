@@ -1,0 +1,503 @@
+//! The command line as a type.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde_json::Value;
+
+use crate::output::Format;
+use crate::style::Wishes;
+
+/// Runs workflows over tools: files, HTTP, state and whatever joins.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gearmesh",
+    version,
+    propagate_version = false,
+    max_term_width = 120
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failure, 2 usage, 3 not valid, 5 not found, 6 conflict, 7 run failed,\n8 not finished, 9 no server, 10 run partial, 11 refused by policy, 130 Ctrl-C"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command; they work before and after the verb.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Globals {
+    /// Use the server at this address instead of the one of this folder
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "GEARMESH_SERVER",
+        hide_env = true
+    )]
+    pub(crate) server: Option<String>,
+    /// How data is written [default: table]
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+    /// Nothing but data and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Logs of the mesh in this process; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// No colours, no redrawing
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// Agree to what would be asked
+    #[arg(short, long, global = true)]
+    pub(crate) yes: bool,
+    /// Longest time that the command may take, as `30s`
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Folder of the state [default: ./.gearmesh]
+    #[arg(
+        short = 'C',
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "GEARMESH_FOLDER",
+        hide_env = true
+    )]
+    pub(crate) folder: Option<PathBuf>,
+    /// Settings [default: ./gearmesh.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A setting of the mesh in this process, as `http.ports=[8080]`
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = setting)]
+    pub(crate) set: Vec<(String, Value)>,
+    /// Where an absolute path of a tool leads, as `/results=DIR`
+    #[arg(long, global = true, value_name = "PREFIX=DIR", value_parser = root)]
+    pub(crate) root: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    pub(crate) terminal: Terminal,
+}
+
+/// What the environment says of the terminal; the flags themselves stay hidden.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Terminal {
+    #[arg(long, hide = true, global = true, env = "NO_COLOR", hide_env = true)]
+    env_no_color: Option<OsString>,
+    #[arg(
+        long,
+        hide = true,
+        global = true,
+        env = "CLICOLOR_FORCE",
+        hide_env = true
+    )]
+    env_force_color: Option<OsString>,
+    #[arg(long, hide = true, global = true, env = "TERM", hide_env = true)]
+    env_term: Option<OsString>,
+    #[arg(long, hide = true, global = true, env = "CI", hide_env = true)]
+    env_ci: Option<OsString>,
+}
+
+impl Globals {
+    /// How data is written.
+    pub(crate) fn format(&self) -> Format {
+        self.output.unwrap_or(Format::Table)
+    }
+
+    /// Folder of the state.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(".gearmesh"))
+    }
+
+    /// What is wanted of colours.
+    pub(crate) fn wishes(&self) -> Wishes {
+        let set = |value: &Option<OsString>| value.as_ref().is_some_and(|v| !v.is_empty());
+        let t = &self.terminal;
+        let dumb = t.env_term.as_ref().is_some_and(|term| term == "dumb");
+        Wishes {
+            never: self.no_color || set(&t.env_no_color) || set(&t.env_ci) || dumb,
+            always: set(&t.env_force_color) && t.env_force_color.as_ref().is_some_and(|v| v != "0"),
+        }
+    }
+
+    /// These flags, with those that were given further behind.
+    pub(crate) fn with(mut self, later: Self) -> Self {
+        self.server = later.server.or(self.server);
+        self.output = later.output.or(self.output);
+        self.quiet |= later.quiet;
+        self.verbose += later.verbose;
+        self.no_color |= later.no_color;
+        self.yes |= later.yes;
+        self.timeout = later.timeout.or(self.timeout);
+        self.folder = later.folder.or(self.folder);
+        self.config = later.config.or(self.config);
+        self.set.extend(later.set);
+        self.root.extend(later.root);
+        self
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a workflow file, or look after runs
+    Run(RunArgs),
+    /// Check workflow files without running them
+    Validate(ValidateArgs),
+    /// Show what a workflow would do
+    Plan(PlanArgs),
+    /// List, show, search and call tools
+    #[command(subcommand)]
+    Tool(ToolCommand),
+    /// Everything in one process, for this folder
+    Dev(DevArgs),
+    /// Serve all engines, or those that are named
+    Serve(ServeArgs),
+    /// Serve the tools to AI agents
+    #[command(subcommand)]
+    Mcp(McpCommand),
+    /// What an error code means and what helps
+    Explain {
+        /// The code, as FILE_NOT_FOUND
+        code: String,
+    },
+    /// The version
+    Version,
+    /// `gearmesh ENGINE VERB ..`, the short form of `tool call ENGINE.VERB ..`
+    #[command(external_subcommand)]
+    Short(Vec<String>),
+}
+
+/// `run FILE` and the verbs of runs.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct RunArgs {
+    /// The workflow file, with `/` or `.` in its name; `-` reads standard input
+    #[arg(required = true)]
+    pub(crate) file: Option<String>,
+    /// An input of the workflow; give it once for each
+    #[arg(short, long = "input", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) inputs: Vec<(String, String)>,
+    /// Inputs as a JSON object in a file; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input_file: Option<String>,
+    /// Follow the run; `json`: one event a line on standard output
+    #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "tree")]
+    pub(crate) watch: Option<Watch>,
+    /// The same key with the same file answers the same run
+    #[arg(long, value_name = "KEY")]
+    pub(crate) request_key: Option<String>,
+    /// Leave out the stand-ins of the mesh in this process
+    #[arg(long)]
+    pub(crate) no_demo: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<RunCommand>,
+}
+
+/// How a run is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Watch {
+    /// For people.
+    Tree,
+    /// For programs.
+    Json,
+}
+
+/// The verbs of runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// The runs, newest first
+    #[command(alias = "ls")]
+    List {
+        /// Only runs of this workflow
+        #[arg(long)]
+        workflow: Option<String>,
+        /// Only runs with this status
+        #[arg(long)]
+        status: Option<String>,
+        /// Most runs that are shown
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=200))]
+        limit: u32,
+    },
+    /// How a run stands
+    #[command(aliases = ["get", "describe"])]
+    Show {
+        /// The run's id
+        run: String,
+    },
+    /// Follow a run
+    Watch {
+        /// The run's id
+        run: String,
+        /// `json`: one event a line on standard output
+        #[arg(long, value_enum, default_value_t = Watch::Tree)]
+        watch: Watch,
+    },
+    /// Cancel a run
+    #[command(alias = "stop")]
+    Cancel {
+        /// The run's id
+        run: String,
+    },
+}
+
+/// `validate FILE...`
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// The workflow files; `-` reads standard input
+    #[arg(required = true)]
+    pub(crate) files: Vec<String>,
+    /// Check against the tools that are built in, without a server
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Make the edits that are safe
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// `json` is `--output json`
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<TextOrJson>,
+}
+
+/// `plan FILE`
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The workflow file; `-` reads standard input
+    pub(crate) file: String,
+    /// Plan with the tools that are built in, without a server
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// `json` is `--output json`
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<TextOrJson>,
+}
+
+/// The formats of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextOrJson {
+    Text,
+    Json,
+}
+
+/// The verbs of tools.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ToolCommand {
+    /// The tools
+    #[command(alias = "ls")]
+    List {
+        /// Only the tools of this engine
+        #[arg(long)]
+        engine: Option<String>,
+    },
+    /// All about a tool
+    #[command(aliases = ["get", "describe"])]
+    Show {
+        /// Id, spelling without dots, or alias
+        name: String,
+    },
+    /// Tools whose names or texts have these words
+    #[command(alias = "find")]
+    Search {
+        /// The words
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
+    /// Call a tool
+    #[command(
+        override_usage = "gearmesh tool call NAME [--PARAM VALUE]... [-p KEY=VALUE]... [--params JSON|-] [--idempotency-key KEY]"
+    )]
+    Call {
+        /// Id, spelling without dots, or alias
+        name: String,
+        /// Parameters by the names that `tool show` lists
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+}
+
+/// `dev`
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Port on 127.0.0.1; a taken one gives the next that is free
+    #[arg(long, default_value_t = 8420)]
+    pub(crate) port: u16,
+    /// Leave out the stand-ins
+    #[arg(long)]
+    pub(crate) no_demo: bool,
+}
+
+/// `serve [ENGINE...]`
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The engines; none: all
+    pub(crate) engines: Vec<String>,
+    /// Address to listen on, as 127.0.0.1:8420
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+}
+
+/// The verbs of MCP.
+#[derive(Debug, Subcommand)]
+pub(crate) enum McpCommand {
+    /// Speak MCP over standard input and output
+    Serve {
+        /// The only transport of this command; `gearmesh dev` serves /mcp over HTTP
+        #[arg(long, required = true)]
+        stdio: bool,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    gearmesh_workflow::duration::parse(text).map_err(|e| e.to_string())
+}
+
+/// `KEY=VALUE`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
+}
+
+/// `KEY=VALUE` where the value is JSON, else text.
+pub(crate) fn setting(text: &str) -> Result<(String, Value), String> {
+    let (key, value) = pair(text)?;
+    let value = serde_json::from_str(&value).unwrap_or(Value::String(value));
+    Ok((key, value))
+}
+
+fn root(text: &str) -> Result<(String, PathBuf), String> {
+    let (prefix, folder) = pair(text)?;
+    if !prefix.starts_with('/') || prefix == "/" || prefix.contains("..") {
+        return Err(format!(
+            "`{prefix}` must be an absolute path such as /results"
+        ));
+    }
+    if folder.is_empty() {
+        return Err("the folder is missing".to_owned());
+    }
+    Ok((
+        prefix.trim_end_matches('/').to_owned(),
+        PathBuf::from(folder),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("gearmesh").chain(line.split_whitespace()))
+    }
+
+    fn run(line: &str) -> (Globals, RunArgs) {
+        match parse(line).unwrap() {
+            Cli {
+                globals,
+                command: Command::Run(args),
+            } => (globals, args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn tree_of_commands_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_a_file_or_a_verb() {
+        let (_, args) = run("run x.yaml -i a=1 -i b=c=d --watch");
+        assert_eq!(args.file.as_deref(), Some("x.yaml"));
+        assert_eq!(
+            args.inputs,
+            [("a".into(), "1".into()), ("b".into(), "c=d".into())]
+        );
+        assert_eq!(args.watch, Some(Watch::Tree));
+        assert_eq!(run("run --watch=json x.yaml").1.watch, Some(Watch::Json));
+        assert!(matches!(
+            run("run list --limit 3").1.command,
+            Some(RunCommand::List { limit: 3, .. })
+        ));
+        assert!(matches!(
+            run("run show run_x").1.command,
+            Some(RunCommand::Show { .. })
+        ));
+        assert!(parse("run").is_err());
+        assert!(parse("run x.yaml --watch=xml").is_err());
+        assert!(parse("run list --limit 0").is_err());
+        assert!(parse("run list --limit 201").is_err());
+    }
+
+    #[test]
+    fn global_flags_work_before_and_after_the_verb() {
+        for line in [
+            "-o json --timeout 1m30s run x.yaml",
+            "run x.yaml -o json --timeout 1m30s",
+            "run list -o json --timeout 1m30s",
+        ] {
+            let (globals, _) = run(line);
+            assert_eq!(globals.format(), Format::Json, "{line}");
+            assert_eq!(globals.timeout, Some(Duration::from_secs(90)), "{line}");
+        }
+        let error = parse("run x.yaml --timeout 30").unwrap_err().to_string();
+        assert!(error.contains("unit"), "{error}");
+    }
+
+    #[test]
+    fn settings_and_roots_are_read() {
+        let (globals, _) = run("run x.yaml --set http.ports=[81] --set a.b=c --root /results/=out");
+        assert_eq!(
+            globals.set,
+            [
+                ("http.ports".into(), json!([81])),
+                ("a.b".into(), json!("c"))
+            ]
+        );
+        assert_eq!(globals.root, [("/results".into(), "out".into())]);
+        for bad in ["results=x", "/=x", "/a/../b=x", "/a=", "/a"] {
+            assert!(parse(&format!("run x.yaml --root {bad}")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn call_leaves_the_flags_of_the_tool_alone() {
+        let cli = parse("tool call file.copy --source a -o json --destination b").unwrap();
+        let Command::Tool(ToolCommand::Call { name, rest }) = cli.command else {
+            panic!("no call");
+        };
+        assert_eq!(name, "file.copy");
+        assert_eq!(rest, ["--source", "a", "-o", "json", "--destination", "b"]);
+    }
+
+    #[test]
+    fn engine_and_verb_are_the_short_form_of_a_call() {
+        let Command::Short(words) = parse("file copy --source a").unwrap().command else {
+            panic!("no short form");
+        };
+        assert_eq!(words, ["file", "copy", "--source", "a"]);
+    }
+
+    #[test]
+    fn environment_decides_on_colours() {
+        let wishes = |set: &dyn Fn(&mut Globals)| {
+            let mut globals = Globals::default();
+            set(&mut globals);
+            globals.wishes()
+        };
+        assert!(!wishes(&|_| {}).never);
+        assert!(wishes(&|g| g.no_color = true).never);
+        assert!(wishes(&|g| g.terminal.env_no_color = Some("1".into())).never);
+        assert!(!wishes(&|g| g.terminal.env_no_color = Some("".into())).never);
+        assert!(wishes(&|g| g.terminal.env_term = Some("dumb".into())).never);
+        assert!(wishes(&|g| g.terminal.env_ci = Some("true".into())).never);
+        assert!(wishes(&|g| g.terminal.env_force_color = Some("1".into())).always);
+        assert!(!wishes(&|g| g.terminal.env_force_color = Some("0".into())).always);
+    }
+}

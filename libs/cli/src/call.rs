@@ -1,0 +1,157 @@
+//! `gearmesh tool call NAME ..`.
+
+use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use gearmesh_catalog::{Approval, Catalog, Effect, Tool};
+use serde_json::{Map, Value};
+
+use crate::app::App;
+use crate::client::{Client, built_in, catalog_of};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::host::{self, Place};
+use crate::interrupts::Interrupts;
+use crate::output::{Format, Output};
+use crate::params::{self, CallArgs};
+use crate::starter::StartOptions;
+use crate::text::printable;
+use crate::tool::{self, find};
+
+/// The engine that takes up open runs when it starts.
+const ORCHESTRATOR: &str = "orchestrator";
+
+/// Calls a tool, at the server or in this process.
+pub(crate) async fn call(app: &mut App, name: &str, words: &[String]) -> Result<Exit, Error> {
+    if words.iter().any(|w| w == "--help" || w == "-h") {
+        let catalog = match &app.server {
+            Some(url) => catalog_of(url).await?,
+            None => Arc::new(built_in()?),
+        };
+        tool::show(&mut app.output, &catalog, name)?;
+        return Ok(Exit::Done);
+    }
+    let mut interrupts = Interrupts::listen()?;
+    let (place, catalog) = place(app, name).await?;
+    let called = tokio::select! {
+        called = at(app, &place, catalog, name, words) => called,
+        () = interrupts.next() => Err(Error::Interrupted { message: format!("the call of `{name}` was cancelled"), help: None }),
+    };
+    if let Place::Here(started) = place {
+        host::stop(started, &mut interrupts).await?;
+    }
+    called
+}
+
+/// Where the tool is called, and the catalogue of that mesh.
+async fn place(app: &App, name: &str) -> Result<(Place, Arc<Catalog>), Error> {
+    if let Some(url) = &app.server {
+        return Ok((Place::There(url.clone()), catalog_of(url).await?));
+    }
+    let own = built_in()?;
+    let engine = own.get(name).map(|found| found.tool.engine.as_str());
+    // One call needs its engine alone. Without the orchestrator no open run is taken up,
+    // which would only be broken off again.
+    let services = match engine {
+        Some(ORCHESTRATOR) => None,
+        Some(engine) => Some(vec![engine.to_owned(), "gateway".to_owned()]),
+        None => Some(
+            app.starter
+                .services
+                .iter()
+                .filter(|s| **s != ORCHESTRATOR)
+                .map(|s| (*s).to_owned())
+                .collect(),
+        ),
+    };
+    let options = StartOptions {
+        announce: services.is_none(),
+        services,
+        demo: engine == Some("http"),
+        listen: Some(([127, 0, 0, 1], 0).into()),
+        ..host::options(&app.globals)
+    };
+    let place = host::reach(&app.starter, options).await?;
+    let catalog = match &place {
+        Place::Here(started) => started.mesh.catalog(),
+        Place::There(url) => catalog_of(url).await?,
+    };
+    Ok((place, catalog))
+}
+
+async fn at(
+    app: &mut App,
+    place: &Place,
+    catalog: Arc<Catalog>,
+    name: &str,
+    words: &[String],
+) -> Result<Exit, Error> {
+    let found = find(&catalog, name)?;
+    let tool = found.tool.clone();
+    let CallArgs { params, key } = params::read(&tool, words)?;
+    let mut params: Map<String, Value> = params;
+    for (field, value) in found.preset {
+        params.insert(field.clone(), value.clone());
+    }
+    let params = Value::Object(params);
+    confirm(app, &tool, &params)?;
+    let client = Client::with(place.url(), catalog.clone(), app.globals.timeout)?;
+    if tool.client_streaming {
+        return Err(Error::usage(format!(
+            "`{}` takes a stream of requests, which a command line cannot give",
+            tool.id
+        )));
+    }
+    if tool.streaming {
+        let mut messages = client.stream(&tool, params, key).await?;
+        while let Some(message) = messages.next().await {
+            let message = message.map_err(|status| client.failed(&status))?;
+            app.output.data(&message.to_string())?;
+        }
+    } else {
+        let answer = client.invoke(&tool, params, key).await?;
+        show(&mut app.output, &answer)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn show(output: &mut Output, answer: &Value) -> Result<(), Error> {
+    match output.format {
+        Format::Name => output.data(&answer.to_string()),
+        _ => output.document(answer),
+    }
+}
+
+/// Asks before what cannot be taken back.
+fn confirm(app: &mut App, tool: &Tool, params: &Value) -> Result<(), Error> {
+    let class = tool.class_of(params);
+    let must_ask = class.effect == Effect::Destructive && tool.approval >= Approval::Confirm;
+    if !must_ask || app.globals.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Error::Usage {
+            message: format!("`{}` cannot be taken back", tool.id),
+            help: Some("say --yes to agree".to_owned()),
+        });
+    }
+    app.output.draw(&format!(
+        "{} {}\ncannot be taken back; go on? [y/N] ",
+        tool.id,
+        printable(&params.to_string())
+    ));
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(Error::System)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(Error::Interrupted {
+            message: "nothing was done".to_owned(),
+            help: None,
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! Calls of a server, as JSON.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use gearmesh_api::DESCRIPTORS;
+use gearmesh_catalog::{Catalog, Engines, Source, Tool};
+use gearmesh_link::{Call, Link, invoke, invoke_stream, reflect, remote};
+use serde_json::Value;
+use tonic::Status;
+
+use crate::error::Error;
+
+/// A server and what is known of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    url: String,
+    link: Link,
+    catalog: Arc<Catalog>,
+    timeout: Option<Duration>,
+}
+
+/// Messages of a stream as they come.
+pub(crate) type Messages = Pin<Box<dyn Stream<Item = Result<Value, Status>> + Send>>;
+
+/// All tools that are built in.
+pub(crate) fn built_in() -> Result<Catalog, Error> {
+    Ok(Catalog::build(&[Source {
+        descriptors: DESCRIPTORS,
+        engines: Engines::All,
+    }])?)
+}
+
+impl Client {
+    /// A client that knows the orchestrator's tools. Connects at the first call.
+    pub(crate) fn of_runs(url: &str, timeout: Option<Duration>) -> Result<Self, Error> {
+        let catalog = Catalog::build(&[Source {
+            descriptors: DESCRIPTORS,
+            engines: Engines::Only(&["orchestrator"]),
+        }])?;
+        Self::with(url, Arc::new(catalog), timeout)
+    }
+
+    /// A client that knows the tools of this catalogue.
+    pub(crate) fn with(
+        url: &str,
+        catalog: Arc<Catalog>,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Error> {
+        let link = remote(url).map_err(|e| Error::usage(e.to_string()))?;
+        Ok(Self {
+            url: url.to_owned(),
+            link,
+            catalog,
+            timeout,
+        })
+    }
+
+    /// Calls a tool that this program itself relies on.
+    pub(crate) async fn call(&self, id: &str, params: Value) -> Result<Value, Error> {
+        let tool = self.tool(id)?;
+        self.invoke(&tool, params, None).await
+    }
+
+    /// As [`Client::call`], with an idempotency key.
+    pub(crate) async fn call_once(
+        &self,
+        id: &str,
+        params: Value,
+        key: &str,
+    ) -> Result<Value, Error> {
+        let tool = self.tool(id)?;
+        self.invoke(&tool, params, Some(key.to_owned())).await
+    }
+
+    /// Calls a tool.
+    pub(crate) async fn invoke(
+        &self,
+        tool: &Tool,
+        params: Value,
+        key: Option<String>,
+    ) -> Result<Value, Error> {
+        let call = Call {
+            key,
+            timeout: self.timeout,
+            ..Call::default()
+        };
+        invoke(&self.link, tool, params, &call)
+            .await
+            .map_err(|status| self.failed(&status))
+    }
+
+    /// Calls a tool whose answer is a stream.
+    pub(crate) async fn stream(
+        &self,
+        tool: &Tool,
+        params: Value,
+        key: Option<String>,
+    ) -> Result<Messages, Error> {
+        match self.open(tool, params, key).await {
+            Ok(messages) => Ok(messages),
+            Err(status) => Err(self.failed(&status)),
+        }
+    }
+
+    /// Follows a run from behind an event. The status of a failure decides whether
+    /// it is tried again, so it comes as it is.
+    pub(crate) async fn watch(&self, run: &str, after: &str) -> Result<Messages, Status> {
+        let tool = self
+            .tool("orchestrator.watch_run")
+            .map_err(|e| Status::unimplemented(e.to_string()))?;
+        self.open(
+            &tool,
+            serde_json::json!({"runId": run, "after": after}),
+            None,
+        )
+        .await
+    }
+
+    async fn open(
+        &self,
+        tool: &Tool,
+        params: Value,
+        key: Option<String>,
+    ) -> Result<Messages, Status> {
+        let call = Call {
+            key,
+            ..Call::default()
+        };
+        Ok(Box::pin(
+            invoke_stream(&self.link, tool, params, &call).await?,
+        ))
+    }
+
+    /// The error of a status of this server.
+    pub(crate) fn failed(&self, status: &Status) -> Error {
+        Error::of_call(status, &self.url)
+    }
+
+    fn tool(&self, id: &str) -> Result<Arc<Tool>, Error> {
+        match self.catalog.get(id) {
+            Some(found) => Ok(found.tool.clone()),
+            None => Err(Error::NotFound {
+                code: "TOOL_NOT_FOUND",
+                message: format!("no tool `{id}`"),
+                help: None,
+            }),
+        }
+    }
+}
+
+/// What a server describes by reflection.
+pub(crate) async fn describe(url: &str) -> Result<Vec<u8>, Error> {
+    let link = remote(url).map_err(|e| Error::usage(e.to_string()))?;
+    reflect(&link, url).await.map_err(|error| match error {
+        gearmesh_link::Error::Reflection { status, .. } => Error::of_call(&status, url),
+        other => Error::usage(other.to_string()),
+    })
+}
+
+/// The catalogue of a server.
+pub(crate) async fn catalog_of(url: &str) -> Result<Arc<Catalog>, Error> {
+    let descriptors = describe(url).await?;
+    Ok(Arc::new(Catalog::build(&[Source {
+        descriptors: &descriptors,
+        engines: Engines::All,
+    }])?))
+}

@@ -1,0 +1,449 @@
+//! Parameters of a tool as they are typed.
+
+use clap::{Args, FromArgMatches};
+use gearmesh_catalog::Tool;
+use serde_json::{Map, Value};
+
+use crate::args::{Globals, pair};
+use crate::error::Error;
+use crate::file::WorkflowFile;
+use crate::nearest::nearest;
+
+/// Parameters, and what else was said about the call.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct CallArgs {
+    pub(crate) params: Map<String, Value>,
+    pub(crate) key: Option<String>,
+}
+
+/// What follows the name of a tool, apart: flags that every command has, and the rest.
+/// A parameter that is called like one of those flags is given by `-p`.
+pub(crate) fn split(words: Vec<String>) -> Result<(Globals, Vec<String>), Error> {
+    let command = Globals::augment_args(clap::Command::new("gearmesh").no_binary_name(true));
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            theirs.extend(words);
+            break;
+        }
+        let name = word.split('=').next().unwrap_or_default();
+        let known = command
+            .get_arguments()
+            .filter(|a| !a.is_hide_set())
+            .find(|a| match name.strip_prefix("--") {
+                Some(long) => a.get_long() == Some(long),
+                None => {
+                    let mut letters = name.chars();
+                    letters.next() == Some('-')
+                        && letters.next().is_some_and(|l| a.get_short() == Some(l))
+                }
+            });
+        let Some(known) = known else {
+            theirs.push(word);
+            continue;
+        };
+        let is_short = !name.starts_with("--");
+        let has_value = word.contains('=') || (is_short && word.chars().count() > 2);
+        let takes_value = known.get_action().takes_values() && !has_value;
+        ours.push(word);
+        if takes_value {
+            ours.extend(words.next());
+        }
+    }
+    let matches = command.try_get_matches_from(ours).map_err(|e| usage(&e))?;
+    let globals = Globals::from_arg_matches(&matches).map_err(|e| usage(&e))?;
+    Ok((globals, theirs))
+}
+
+fn usage(error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    Error::usage(first.trim_start_matches("error: "))
+}
+
+/// Reads the parameters of a call by the tool's schema.
+pub(crate) fn read(tool: &Tool, words: &[String]) -> Result<CallArgs, Error> {
+    let mut reader = Reader {
+        tool,
+        out: CallArgs::default(),
+    };
+    let mut words = words.iter().map(String::as_str).peekable();
+    while let Some(word) = words.next() {
+        let (name, attached) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word, None),
+        };
+        let mut value = |what: &str| match attached.or_else(|| words.next()) {
+            Some(value) => Ok(value),
+            None => Err(Error::usage(format!("`{name}` needs {what}"))),
+        };
+        match name {
+            "--params" => reader.whole(value("a JSON object, or `-`")?)?,
+            "--idempotency-key" => reader.out.key = Some(value("a key")?.to_owned()),
+            "-p" | "--param" => reader.pair(value("KEY=VALUE")?)?,
+            _ if name.starts_with("--") => {
+                let field = reader.field(name)?;
+                match (field.is_flag, attached) {
+                    (true, None) => reader.put(&field, Value::Bool(!field.negated))?,
+                    (true, Some(text)) => reader.put(&field, typed(&field.schema, text))?,
+                    (false, _) => {
+                        let text = value("a value")?;
+                        reader.put_text(&field, text)?;
+                    }
+                }
+            }
+            _ => {
+                return Err(Error::Usage {
+                    message: format!("`{word}` is no flag"),
+                    help: Some(format!(
+                        "parameters are given by name; gearmesh tool show {}",
+                        tool.id
+                    )),
+                });
+            }
+        }
+    }
+    Ok(reader.out)
+}
+
+struct Reader<'a> {
+    tool: &'a Tool,
+    out: CallArgs,
+}
+
+/// A request field that a flag names.
+struct Field {
+    /// JSON names from the request inwards.
+    path: Vec<String>,
+    schema: Value,
+    is_flag: bool,
+    /// Written as `--no-NAME`.
+    negated: bool,
+}
+
+impl Reader<'_> {
+    /// `--params JSON`, or `-` for standard input.
+    fn whole(&mut self, text: &str) -> Result<(), Error> {
+        let read = if text == "-" {
+            WorkflowFile::read("-")?.text
+        } else {
+            text.to_owned()
+        };
+        match serde_json::from_str(&read) {
+            Ok(Value::Object(map)) => {
+                self.out.params.extend(map);
+                Ok(())
+            }
+            Ok(_) => Err(Error::usage("`--params` takes a JSON object")),
+            Err(e) => Err(Error::usage(format!("`--params` is no JSON: {e}"))),
+        }
+    }
+
+    /// `-p KEY=VALUE`: the value is JSON, else text; dots lead into messages.
+    fn pair(&mut self, text: &str) -> Result<(), Error> {
+        let (name, value) = pair(text).map_err(|e| Error::usage(format!("`-p {text}`: {e}")))?;
+        let field = self.field(&format!("--{name}"))?;
+        let value = if is_text(&field.schema) {
+            Value::String(value)
+        } else {
+            serde_json::from_str(&value).unwrap_or(Value::String(value))
+        };
+        self.put(&field, value)
+    }
+
+    /// The field of a flag; names may be written as JSON, as in the proto, or with hyphens.
+    fn field(&self, flag: &str) -> Result<Field, Error> {
+        let name = flag.trim_start_matches("--");
+        match self.find(name) {
+            Some(field) => Ok(field),
+            None => match name
+                .strip_prefix("no-")
+                .and_then(|rest| self.find(rest))
+                .filter(|f| f.is_flag)
+            {
+                Some(field) => Ok(Field {
+                    negated: true,
+                    ..field
+                }),
+                None => Err(self.unknown(name)),
+            },
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<Field> {
+        let mut schema = &self.tool.input_schema;
+        let mut path = Vec::new();
+        for part in name.split('.') {
+            let properties = schema.get("properties").and_then(Value::as_object);
+            let known = properties.and_then(|p| p.iter().find(|(known, _)| same_name(known, part)));
+            match (known, schema.get("additionalProperties")) {
+                (Some((known, inner)), _) => {
+                    path.push(known.clone());
+                    schema = inner;
+                }
+                (None, Some(values)) if values.is_object() => {
+                    path.push(part.to_owned());
+                    schema = values;
+                }
+                _ => return None,
+            }
+        }
+        Some(Field {
+            path,
+            is_flag: schema.get("type") == Some(&Value::from("boolean")),
+            schema: schema.clone(),
+            negated: false,
+        })
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let properties = self
+            .tool
+            .input_schema
+            .get("properties")
+            .and_then(Value::as_object);
+        let names = properties
+            .into_iter()
+            .flat_map(Map::keys)
+            .map(String::as_str);
+        let near = nearest(name, names.chain(["params", "idempotencyKey"]));
+        Error::Usage {
+            message: format!("`{}` has no parameter `{name}`", self.tool.id),
+            help: Some(match near {
+                Some(near) => format!("did you mean `--{}`?", kebab(near)),
+                None => format!("gearmesh tool show {}", self.tool.id),
+            }),
+        }
+    }
+
+    fn put_text(&mut self, field: &Field, text: &str) -> Result<(), Error> {
+        let kind = field
+            .schema
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        match kind {
+            "array" if !text.starts_with('[') => {
+                let items = field.schema.get("items").unwrap_or(&Value::Null);
+                let item = typed(items, text);
+                match self.slot(&field.path)? {
+                    Value::Array(list) => list.push(item),
+                    slot => *slot = Value::Array(vec![item]),
+                }
+                Ok(())
+            }
+            "object" if !text.starts_with('{') => {
+                let Some((key, value)) = text.split_once('=') else {
+                    return Err(Error::usage(format!(
+                        "`{}` takes KEY=VALUE or a JSON object",
+                        field.path.join(".")
+                    )));
+                };
+                let values = field
+                    .schema
+                    .get("additionalProperties")
+                    .unwrap_or(&Value::Null);
+                let mut path = field.path.clone();
+                path.push(key.to_owned());
+                let value = typed(values, value);
+                *self.slot(&path)? = value;
+                Ok(())
+            }
+            _ => self.put(field, typed(&field.schema, text)),
+        }
+    }
+
+    fn put(&mut self, field: &Field, value: Value) -> Result<(), Error> {
+        let slot = self.slot(&field.path)?;
+        if !slot.is_null() {
+            return Err(Error::usage(format!(
+                "`{}` is given twice",
+                field.path.join(".")
+            )));
+        }
+        *slot = value;
+        Ok(())
+    }
+
+    /// The place of a path in the parameters, made when it is not there.
+    fn slot(&mut self, path: &[String]) -> Result<&mut Value, Error> {
+        let (first, rest) = path
+            .split_first()
+            .ok_or_else(|| Error::usage("a parameter without a name"))?;
+        let mut slot = self.out.params.entry(first.clone()).or_insert(Value::Null);
+        for part in rest {
+            if slot.is_null() {
+                *slot = Value::Object(Map::new());
+            }
+            let Value::Object(map) = slot else {
+                return Err(Error::usage(format!("`{first}` is given twice")));
+            };
+            slot = map.entry(part.clone()).or_insert(Value::Null);
+        }
+        Ok(slot)
+    }
+}
+
+/// A value of the schema's type; what cannot be one stays text, and the answer names it.
+fn typed(schema: &Value, text: &str) -> Value {
+    if is_text(schema) {
+        return Value::String(text.to_owned());
+    }
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+/// Whether the field takes text alone, so that `5` and `true` are texts too.
+fn is_text(schema: &Value) -> bool {
+    schema.get("type") == Some(&Value::from("string"))
+}
+
+/// `sourcePath`, `source_path` and `source-path` are one name.
+fn same_name(known: &str, given: &str) -> bool {
+    let plain = |c: &char| !matches!(c, '-' | '_');
+    let lower = |c: char| c.to_ascii_lowercase();
+    known
+        .chars()
+        .filter(plain)
+        .map(lower)
+        .eq(given.chars().filter(plain).map(lower))
+}
+
+/// `sourcePath` as a flag, `source-path`.
+pub(crate) fn kebab(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('-');
+        }
+        out.push(if c == '_' {
+            '-'
+        } else {
+            c.to_ascii_lowercase()
+        });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::client::built_in;
+    use crate::output::Format;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn params(tool: &str, line: &str) -> Result<Value, String> {
+        let catalog = built_in().unwrap();
+        let found = catalog.get(tool).unwrap();
+        match read(found.tool, &words(line)) {
+            Ok(args) => Ok(args.params.into()),
+            Err(e) => Err(format!("{e}; {}", e.report().help.join(" "))),
+        }
+    }
+
+    #[test]
+    fn flags_follow_the_schema() {
+        assert_eq!(
+            params(
+                "http.request",
+                "--url http://x --method=POST --headers a=b --headers c=d=e --allow-status 404 --allow_status 410 --keyed"
+            ),
+            Ok(
+                json!({"url": "http://x", "method": "POST", "headers": {"a": "b", "c": "d=e"}, "allowStatus": [404, 410], "keyed": true})
+            )
+        );
+        assert_eq!(
+            params("state.put", "--key 5 --value {\"a\":[1]}"),
+            Ok(json!({"key": "5", "value": {"a": [1]}}))
+        );
+        assert_eq!(
+            params("state.put", "--key a --value plain"),
+            Ok(json!({"key": "a", "value": "plain"}))
+        );
+        assert_eq!(
+            params("http.request", "--no-keyed --keyed=true"),
+            Err("`keyed` is given twice; ".into())
+        );
+        assert_eq!(
+            params("http.request", "--allow-status [1,2]"),
+            Ok(json!({"allowStatus": [1, 2]}))
+        );
+    }
+
+    #[test]
+    fn pairs_and_whole_objects_are_read() {
+        assert_eq!(
+            params("state.put", "--params {\"key\":\"a\"} -p value=[1,2]"),
+            Ok(json!({"key": "a", "value": [1, 2]}))
+        );
+        assert_eq!(
+            params("http.request", "-p headers.accept=x"),
+            Ok(json!({"headers": {"accept": "x"}}))
+        );
+        assert!(
+            params("state.put", "--params [1]")
+                .unwrap_err()
+                .contains("JSON object")
+        );
+        assert!(
+            params("state.put", "--params {")
+                .unwrap_err()
+                .contains("no JSON")
+        );
+    }
+
+    #[test]
+    fn wrong_flags_name_the_nearest() {
+        assert_eq!(
+            params("http.request", "--alow-status 1"),
+            Err(
+                "`http.request` has no parameter `alow-status`; did you mean `--allow-status`?"
+                    .into()
+            )
+        );
+        assert_eq!(
+            params("state.get", "--key"),
+            Err("`--key` needs a value; ".into())
+        );
+        assert!(
+            params("state.get", "a")
+                .unwrap_err()
+                .contains("`a` is no flag")
+        );
+        assert!(
+            params("state.get", "--key a --key b")
+                .unwrap_err()
+                .contains("twice")
+        );
+    }
+
+    #[test]
+    fn flags_of_every_command_are_told_apart() {
+        let (globals, rest) = split(words(
+            "--key a -o json --timeout=5s -y --value b -C x -- --output c",
+        ))
+        .unwrap();
+        assert_eq!(globals.format(), Format::Json);
+        assert!(globals.yes);
+        assert_eq!(globals.folder(), std::path::Path::new("x"));
+        assert_eq!(rest, words("--key a --value b --output c"));
+        assert!(split(words("-o wrong")).is_err());
+    }
+
+    #[test]
+    fn key_of_the_call_is_no_parameter() {
+        let catalog = built_in().unwrap();
+        let args = read(
+            catalog.get("state.get").unwrap().tool,
+            &words("--idempotency-key k --key a"),
+        )
+        .unwrap();
+        assert_eq!(args.key.as_deref(), Some("k"));
+        assert_eq!(Value::from(args.params), json!({"key": "a"}));
+    }
+}

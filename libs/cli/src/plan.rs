@@ -1,0 +1,217 @@
+//! `gearmesh plan FILE`.
+
+use gearmesh_workflow::{Severity, check, plan as plan_of};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::file::WorkflowFile;
+use crate::output::{Format, Output};
+use crate::style::{Style, Tone};
+use crate::text::{count, field, printable};
+use crate::validate::Checker;
+
+/// Shows what a workflow would do.
+pub(crate) async fn plan(app: &mut App, checker: &Checker, name: &str) -> Result<Exit, Error> {
+    let file = WorkflowFile::read(name)?;
+    let planned = match checker {
+        Checker::Offline(catalog) => {
+            let checked = check(&file.source(None), Some(catalog));
+            let Some(workflow) = checked.workflow.filter(|_| checked.errors.is_empty()) else {
+                return Err(Error::Invalid {
+                    found: checked.errors,
+                    text: file.text,
+                });
+            };
+            to_json(&workflow.name, &plan_of(&workflow, catalog))
+        }
+        Checker::Server(client) => {
+            let params = json!({"source": file.text, "fileName": file.name});
+            let answer = client.call("orchestrator.plan", params).await?;
+            if answer.get("valid").and_then(Value::as_bool) != Some(true) {
+                return Err(Error::Invalid {
+                    found: file.diagnostics(&answer, "errors", Severity::Error),
+                    text: file.text,
+                });
+            }
+            answer
+        }
+    };
+    show(&mut app.output, &planned)?;
+    Ok(Exit::Done)
+}
+
+/// A plan in the shape of the server's answer.
+fn to_json(workflow: &str, plan: &gearmesh_workflow::Plan) -> Value {
+    let tasks: Vec<Value> = plan
+        .tasks
+        .iter()
+        .map(|task| {
+            json!({
+                "id": task.id,
+                "kind": task.kind,
+                "tool": task.tool.clone().unwrap_or_default(),
+                "effect": task.effect.map_or("", |e| e.as_str()),
+                "keyed": task.keyed.map_or("", |k| k.as_str()),
+                "level": task.level,
+                "dynamic": task.dynamic,
+            })
+        })
+        .collect();
+    let edges: Vec<Value> = plan
+        .edges
+        .iter()
+        .map(|edge| json!({"from": edge.from, "to": edge.to, "reason": edge.reason}))
+        .collect();
+    json!({
+        "valid": true,
+        "workflow": workflow,
+        "dag": {"levels": plan.levels, "edges": edges},
+        "tasks": tasks,
+        "criticalPath": plan.critical_path,
+        "errors": [],
+    })
+}
+
+fn show(output: &mut Output, plan: &Value) -> Result<(), Error> {
+    match output.format {
+        Format::Table => {
+            let text = render(plan, output.out_style);
+            output.data(&text)
+        }
+        Format::Name => {
+            texts(plan.get("criticalPath")).try_for_each(|id| output.data(&printable(id)))
+        }
+        Format::Json | Format::Ndjson => output.document(plan),
+    }
+}
+
+/// Level by level, each task with what it calls and why it waits.
+fn render(plan: &Value, style: Style) -> String {
+    let tasks: Vec<&Value> = plan
+        .get("tasks")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .collect();
+    let by_id: std::collections::HashMap<&str, &Value> =
+        tasks.iter().map(|t| (field(t, "id"), *t)).collect();
+    let mut needs: std::collections::HashMap<&str, Vec<String>> = std::collections::HashMap::new();
+    for edge in plan
+        .pointer("/dag/edges")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let reason = match field(edge, "reason") {
+            "" | "needs" => String::new(),
+            place => format!(" ({place})"),
+        };
+        needs
+            .entry(field(edge, "to"))
+            .or_default()
+            .push(format!("{}{reason}", field(edge, "from")));
+    }
+    let levels: Vec<&Value> = plan
+        .pointer("/dag/levels")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .collect();
+    let of = |name: &str| {
+        tasks
+            .iter()
+            .map(|t| field(t, name).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (id_width, tool_width) = (of("id"), of("tool").max(3));
+    let mut out = format!(
+        "{}   {}, {}",
+        style.paint(Tone::Strong, &printable(field(plan, "workflow"))),
+        count(tasks.len() as u64, "task"),
+        count(levels.len() as u64, "level"),
+    );
+    for (number, level) in levels.iter().enumerate() {
+        out.push_str(&format!(
+            "\n{}",
+            style.paint(Tone::Quiet, &format!("level {number}"))
+        ));
+        for id in level
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            let Some(task) = by_id.get(id) else { continue };
+            let tool = match field(task, "tool") {
+                "" => field(task, "kind"),
+                tool => tool,
+            };
+            let mut line = format!(
+                "  {:id_width$}  {:tool_width$}  {:11}  {:13}",
+                printable(id),
+                printable(tool),
+                field(task, "effect"),
+                field(task, "keyed"),
+            );
+            if let Some(needs) = needs.get(id) {
+                line.push_str(&format!("  after {}", printable(&needs.join(", "))));
+            }
+            let dynamic: Vec<&str> = texts(task.get("dynamic")).collect();
+            if !dynamic.is_empty() {
+                line.push_str(&format!(
+                    "   at run time: {}",
+                    printable(&dynamic.join(", "))
+                ));
+            }
+            out.push('\n');
+            out.push_str(line.trim_end());
+        }
+    }
+    let path: Vec<&str> = texts(plan.get("criticalPath")).collect();
+    out.push_str(&format!(
+        "\nlongest path: {}",
+        printable(&path.join(" -> "))
+    ));
+    out
+}
+
+fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
+    list.and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::client::built_in;
+
+    #[test]
+    fn plan_shows_levels_effects_and_reasons() {
+        let text = "name: report\ntasks:\n  - id: fetch\n    tool: state.get\n    params: {key: a}\n  - id: pick\n    set: {x: \"${fetch.result.value}\"}\n  - id: keep\n    tool: state.put\n    needs: [fetch]\n    params: {key: b, value: \"${pick.result.x}\"}\n";
+        let catalog = built_in().unwrap();
+        let source = gearmesh_workflow::Source {
+            text,
+            file_name: "x.yaml",
+            dialect: None,
+        };
+        let checked = check(&source, Some(&catalog));
+        assert_eq!(checked.errors, []);
+        let plan = to_json("report", &plan_of(&checked.workflow.unwrap(), &catalog));
+        expect![[r#"
+            report   3 tasks, 3 levels
+            level 0
+              fetch  state.get  READ         IDEMPOTENT
+            level 1
+              pick   set                                    after fetch (set.x)   at run time: set.x
+            level 2
+              keep   state.put  WRITE        TXN            after fetch, pick (params.value)   at run time: params.value
+            longest path: fetch -> pick -> keep"#]].assert_eq(&render(&plan, Style::default()));
+    }
+}

@@ -1,0 +1,124 @@
+//! `gearmesh run list | show | watch | cancel`.
+
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::args::RunCommand;
+use crate::client::Client;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::run;
+use crate::table;
+use crate::text::{duration, field, printable};
+
+/// Looks after runs on a server.
+pub(crate) async fn command(
+    app: &mut App,
+    command: RunCommand,
+    client: &Client,
+) -> Result<Exit, Error> {
+    match command {
+        RunCommand::List {
+            workflow,
+            status,
+            limit,
+        } => {
+            let params = json!({
+                "workflow": workflow.unwrap_or_default(),
+                "status": status.unwrap_or_default(),
+                "pageSize": limit,
+            });
+            let answer = client.call("orchestrator.list_runs", params).await?;
+            list(&mut app.output, &answer)?;
+            Ok(Exit::Done)
+        }
+        RunCommand::Show { run } => run::show_run(app, client, &run).await,
+        RunCommand::Watch { run, watch } => run::watch(app, client, &run, watch).await,
+        RunCommand::Cancel { run } => {
+            let answer = client
+                .call("orchestrator.cancel_run", json!({"runId": run}))
+                .await?;
+            if app.output.for_people() {
+                let text = format!(
+                    "{}  {}",
+                    printable(field(&answer, "runId")),
+                    printable(field(&answer, "status"))
+                );
+                app.output.data(&text)?;
+            } else {
+                app.output.list_one(&answer, "runId")?;
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn list(output: &mut Output, answer: &Value) -> Result<(), Error> {
+    let runs = answer
+        .get("runs")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    if !output.for_people() {
+        return output.list(&runs, "runId");
+    }
+    if runs.is_empty() {
+        output.note("no runs");
+        return Ok(());
+    }
+    let cell = |run: &Value, name: &str| printable(field(run, name)).into_owned();
+    let rows = runs
+        .iter()
+        .map(|run| {
+            vec![
+                cell(run, "runId"),
+                cell(run, "workflow"),
+                cell(run, "status"),
+                cell(run, "startTime"),
+                duration(
+                    run.get("duration")
+                        .and_then(Value::as_u64)
+                        .unwrap_or_default(),
+                ),
+            ]
+        })
+        .collect();
+    output.data(&table::render(
+        &["run", "workflow", "status", "started", "took"],
+        rows,
+    ))?;
+    if !field(answer, "nextPageToken").is_empty() {
+        output.note(&format!(
+            "the newest {}; --limit shows up to 200",
+            runs.len()
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::output::{Format, capture};
+
+    #[test]
+    fn runs_are_listed_with_status_and_time() {
+        let answer = json!({"runs": [
+            {"runId": "run_36zn0sv00pg07", "workflow": "hello", "status": "succeeded", "startTime": "2026-01-25T12:00:00.000Z", "duration": 120},
+        ], "nextPageToken": "x"});
+        let (mut output, out, err) = capture::output(Format::Table);
+        list(&mut output, &answer).unwrap();
+        expect![[r#"
+            RUN                WORKFLOW  STATUS     STARTED                   TOOK
+            run_36zn0sv00pg07  hello     succeeded  2026-01-25T12:00:00.000Z  0.12 s
+        "#]]
+        .assert_eq(&out.text());
+        assert_eq!(err.text(), "the newest 1; --limit shows up to 200\n");
+        let (mut output, out, _) = capture::output(Format::Name);
+        list(&mut output, &answer).unwrap();
+        assert_eq!(out.text(), "run_36zn0sv00pg07\n");
+    }
+}

@@ -1,0 +1,105 @@
+//! How the binary lends a mesh to the commands that need one in their own process.
+//!
+//! The commands know no engine and no runtime; the binary, which lists the
+//! services, gives them these functions.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use futures::future::BoxFuture;
+use gearmesh_link::Mesh;
+use serde_json::Value;
+
+/// What the binary lends.
+#[derive(Clone, Copy)]
+pub struct Starter {
+    /// Starts services in this process.
+    pub start: fn(StartOptions) -> BoxFuture<'static, Result<Started, StartError>>,
+    /// Speaks MCP over standard input and output until the client leaves.
+    pub serve_mcp: fn(Mesh) -> BoxFuture<'static, Result<(), StartError>>,
+    /// Names of all services, in the order in which they are shown.
+    pub services: &'static [&'static str],
+    /// Sends logs of this level and above to standard error.
+    pub log: fn(&str),
+}
+
+impl std::fmt::Debug for Starter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Starter")
+            .field("services", &self.services)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What to start.
+#[derive(Debug, Clone, Default)]
+pub struct StartOptions {
+    /// Folder of the state.
+    pub folder: PathBuf,
+    /// Settings; a file that is not there is empty.
+    pub config_file: PathBuf,
+    /// Settings of the command line, by key; they win over the file's.
+    pub set: Vec<(String, Value)>,
+    /// Absolute prefixes of paths, and the folders to which they lead.
+    pub roots: Vec<(String, PathBuf)>,
+    /// Map `/results`, `/backup`, `/reports` and `/tmp` into the folder of the state.
+    pub laptop: bool,
+    /// Start the stand-ins beside it.
+    pub demo: bool,
+    /// Where to listen; `None`: where the settings say.
+    pub listen: Option<SocketAddr>,
+    /// Tell other processes of this folder where it listens.
+    pub announce: bool,
+    /// Only these services; `None`: all.
+    pub services: Option<Vec<String>>,
+}
+
+/// A mesh in this process.
+pub struct Started {
+    /// Where it listens, as `http://127.0.0.1:8420`.
+    pub url: String,
+    /// What can be reached in it.
+    pub mesh: Mesh,
+    /// Names of the services that run.
+    pub services: Vec<String>,
+    /// Stand-ins that run beside them.
+    pub stand_ins: Vec<String>,
+    /// Ends it: lets running calls end, then stops.
+    pub stop: Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>,
+}
+
+impl std::fmt::Debug for Started {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Started")
+            .field("url", &self.url)
+            .field("services", &self.services)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a mesh did not start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StartError {
+    /// The reason: one of the constants of this type, or another code.
+    pub code: &'static str,
+    /// One sentence.
+    pub message: String,
+    /// What may help.
+    pub help: Option<String>,
+}
+
+impl StartError {
+    /// Another process uses the folder.
+    pub const LOCKED: &'static str = "STORE_LOCKED";
+    /// Another process listens there.
+    pub const ADDRESS_IN_USE: &'static str = "ADDRESS_IN_USE";
+    /// The settings are not valid.
+    pub const CONFIG: &'static str = "CONFIG_INVALID";
+    /// Anything else.
+    pub const FAILED: &'static str = "NOT_STARTED";
+
+    pub(crate) fn is_conflict(&self) -> bool {
+        self.code == Self::LOCKED || self.code == Self::ADDRESS_IN_USE
+    }
+}

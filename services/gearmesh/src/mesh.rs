@@ -1,0 +1,148 @@
+//! A mesh in this process, lent to the command line.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::future::Future;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use gearmesh_cli::{StartError, StartOptions, Started};
+use gearmesh_demo::DemoSite;
+use gearmesh_runtime::{CancellationToken, Config, Error, Running, start as start_services};
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::{services, settings};
+
+/// Name of the connection to the stand-in, and of the stand-in.
+const DEMO_SITE: &str = "demo-site";
+
+/// How long engines from elsewhere may take before commands go on without them.
+const JOIN_MAX: Duration = Duration::from_secs(3);
+
+/// Time between two looks whether they are there.
+const JOIN_LOOK: Duration = Duration::from_millis(5);
+
+/// Starts services as the command line asks.
+pub(crate) async fn start(options: StartOptions) -> Result<Started, StartError> {
+    let mut config = settings::of(&options)?;
+    let lock = if options.announce {
+        Some(hold(config.folder())?)
+    } else {
+        None
+    };
+    let selected = services::select(options.services.as_deref());
+    let token = CancellationToken::new();
+    let mut beside = JoinSet::new();
+    let mut stand_ins = Vec::new();
+    if options.demo && config.get(&format!("connections.{DEMO_SITE}")).is_none() {
+        let site = demo(&mut config).await?;
+        beside.spawn(site.serve(token.clone()));
+        stand_ins.push(DEMO_SITE.to_owned());
+    }
+    let expected = settings::joined(&config);
+    let running = start_services(&selected, config)
+        .await
+        .map_err(|e| failed(&e))?;
+    wait_for(&running, &expected).await;
+    Ok(Started {
+        url: format!("http://{}", running.address()),
+        mesh: running.mesh().clone(),
+        services: selected
+            .iter()
+            .map(|s| s.name.to_owned())
+            .chain(expected)
+            .collect(),
+        stand_ins,
+        stop: Box::new(move || {
+            Box::pin(async move {
+                running.stop().await;
+                token.cancel();
+                beside.join_all().await;
+                drop(lock);
+            })
+        }),
+    })
+}
+
+/// Serves MCP over standard input and output; the code of a failure is that of a start.
+pub(crate) async fn serve_mcp<E: std::fmt::Display>(
+    served: impl Future<Output = Result<(), E>>,
+) -> Result<(), StartError> {
+    served.await.map_err(|e| StartError {
+        code: StartError::FAILED,
+        message: e.to_string(),
+        help: None,
+    })
+}
+
+/// Holds the folder: one mesh of it can announce itself. The kernel lets go when the
+/// process ends, however it does.
+fn hold(folder: &Path) -> Result<File, StartError> {
+    let path = folder.join("mesh.lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path);
+    let file = file.map_err(|e| settings::unusable(&path, &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError {
+            code: StartError::LOCKED,
+            message: format!("another process serves {}", folder.display()),
+            help: Some("end it, or name another folder with --folder".to_owned()),
+        }),
+        Err(TryLockError::Error(e)) => Err(settings::unusable(&path, &e)),
+    }
+}
+
+/// Binds the stand-in and tells the mesh where it is.
+async fn demo(config: &mut Config) -> Result<DemoSite, StartError> {
+    let (site, address) = DemoSite::bind(config.folder())
+        .await
+        .map_err(|e| StartError {
+            code: StartError::FAILED,
+            message: format!("the demo site did not start: {e}"),
+            help: Some("--no-demo leaves it out".to_owned()),
+        })?;
+    let connection =
+        json!({"kind": "http", "url": format!("http://{address}"), "allowPrivate": true});
+    config.set(&format!("connections.{DEMO_SITE}"), connection);
+    Ok(site)
+}
+
+/// Engines from elsewhere join a moment after the start; a first command that names
+/// their tools would find none.
+async fn wait_for(running: &Running, expected: &[String]) {
+    let all_there = async {
+        loop {
+            let engines = running.mesh().engines();
+            if expected
+                .iter()
+                .all(|name| engines.iter().any(|e| e.name == *name))
+            {
+                return;
+            }
+            sleep(JOIN_LOOK).await;
+        }
+    };
+    // One that stays away is named by the first command that wants it.
+    let _ = timeout(JOIN_MAX, all_there).await;
+}
+
+fn failed(error: &Error) -> StartError {
+    let code = match error {
+        Error::Bind { source, .. } if source.kind() == ErrorKind::AddrInUse => {
+            StartError::ADDRESS_IN_USE
+        }
+        Error::Config { .. } | Error::Insecure { .. } => StartError::CONFIG,
+        _ => StartError::FAILED,
+    };
+    StartError {
+        code,
+        message: error.to_string(),
+        help: None,
+    }
+}

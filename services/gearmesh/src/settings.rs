@@ -1,0 +1,185 @@
+//! From what the command line says to the settings of the mesh.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use gearmesh_cli::{StartError, StartOptions};
+use gearmesh_runtime::Config;
+use serde_json::json;
+
+/// Absolute prefixes that lead into the folder of the state on a laptop, by the names
+/// of their roots.
+const LAPTOP_ROOTS: [&str; 4] = ["results", "backup", "reports", "tmp"];
+
+/// Where a mesh with a gateway listens when nothing says where.
+const LISTEN: &str = "127.0.0.1:8420";
+
+/// Reads the settings and adds what the command line says; makes the folders.
+pub(crate) fn of(options: &StartOptions) -> Result<Config, StartError> {
+    let folder = absolute(&options.folder)?;
+    make(&folder)?;
+    let mut config =
+        Config::load(&options.config_file, &folder).map_err(|e| invalid(e.to_string()))?;
+    if options.laptop {
+        for name in LAPTOP_ROOTS {
+            let at = format!("/{name}");
+            if config.get(&format!("file.roots.{name}")).is_none()
+                && !options.roots.iter().any(|(prefix, _)| *prefix == at)
+            {
+                set_root(&mut config, name, &at, &folder.join("roots").join(name))?;
+            }
+        }
+    }
+    for (prefix, target) in &options.roots {
+        let name = prefix
+            .trim_start_matches('/')
+            .replace(|c: char| !c.is_ascii_alphanumeric(), "_")
+            .to_ascii_lowercase();
+        set_root(&mut config, &name, prefix, &absolute(target)?)?;
+    }
+    match options.listen {
+        Some(address) => config.set("listen", address.to_string()),
+        None if config.get("listen").is_none() && has_gateway(options) => {
+            config.set("listen", LISTEN)
+        }
+        None => {}
+    }
+    if options.announce {
+        config.set(
+            "endpoint",
+            folder.join("endpoint").to_string_lossy().into_owned(),
+        );
+    }
+    for (key, value) in &options.set {
+        config.set(key, value.clone());
+    }
+    Ok(config)
+}
+
+/// Names of the engines that the settings join from elsewhere.
+pub(crate) fn joined(config: &Config) -> Vec<String> {
+    let mut names: Vec<String> = config
+        .get("engines")
+        .and_then(|e| e.as_object())
+        .into_iter()
+        .flat_map(|e| e.keys().cloned())
+        .collect();
+    let registry = config
+        .get("registry")
+        .and_then(|r| r.as_str())
+        .unwrap_or_default();
+    if let Some(list) = registry.strip_prefix("static:") {
+        names.extend(
+            list.split(',')
+                .filter_map(|entry| entry.split_once('='))
+                .map(|(name, _)| name.to_owned()),
+        );
+    }
+    names
+}
+
+fn has_gateway(options: &StartOptions) -> bool {
+    options
+        .services
+        .as_ref()
+        .is_none_or(|s| s.iter().any(|s| s == "gateway"))
+}
+
+fn set_root(config: &mut Config, name: &str, at: &str, target: &Path) -> Result<(), StartError> {
+    make(target)?;
+    let root = json!({"path": target.to_string_lossy(), "write": true, "at": at});
+    config.set(&format!("file.roots.{name}"), root);
+    Ok(())
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, StartError> {
+    std::path::absolute(path).map_err(|e| unusable(path, &e))
+}
+
+/// Makes a folder that its owner alone can read.
+fn make(folder: &Path) -> Result<(), StartError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|e| unusable(folder, &e))
+}
+
+pub(crate) fn unusable(path: &Path, error: &std::io::Error) -> StartError {
+    StartError {
+        code: StartError::FAILED,
+        message: format!("cannot use {}: {error}", path.display()),
+        help: Some("--folder names another folder for the state".to_owned()),
+    }
+}
+
+pub(crate) fn invalid(message: String) -> StartError {
+    StartError {
+        code: StartError::CONFIG,
+        message,
+        help: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(folder: &Path) -> StartOptions {
+        StartOptions {
+            folder: folder.join("state"),
+            config_file: folder.join("gearmesh.toml"),
+            laptop: true,
+            ..StartOptions::default()
+        }
+    }
+
+    #[test]
+    fn laptop_has_the_usual_prefixes() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = of(&options(folder.path())).unwrap();
+        let root = config.get("file.roots.results").unwrap();
+        assert_eq!(
+            (&root["at"], &root["write"]),
+            (&json!("/results"), &json!(true))
+        );
+        assert!(folder.path().join("state/roots/tmp").is_dir());
+        assert_eq!(config.get("listen"), Some(&json!(LISTEN)));
+        assert_eq!(config.get("endpoint"), None);
+    }
+
+    #[test]
+    fn command_line_wins_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file =
+            "listen = \"127.0.0.1:1\"\n[file.roots.backup]\npath = \"mine\"\n[http]\nports = [1]\n";
+        std::fs::write(folder.path().join("gearmesh.toml"), file).unwrap();
+        let mut options = options(folder.path());
+        let config = of(&options).unwrap();
+        assert_eq!(config.get("listen"), Some(&json!("127.0.0.1:1")));
+        assert_eq!(config.get("file.roots.backup.path"), Some(&json!("mine")));
+        options.listen = Some(([127, 0, 0, 1], 2).into());
+        options.set = vec![("http.ports".into(), json!([2]))];
+        options.roots = vec![("/results".into(), folder.path().join("out"))];
+        let config = of(&options).unwrap();
+        assert_eq!(config.get("listen"), Some(&json!("127.0.0.1:2")));
+        assert_eq!(config.get("http.ports"), Some(&json!([2])));
+        assert_eq!(
+            config.get("file.roots.results.path"),
+            Some(&json!(folder.path().join("out")))
+        );
+        assert!(folder.path().join("out").is_dir());
+    }
+
+    #[test]
+    fn engines_from_elsewhere_are_known_by_name() {
+        let mut config = Config::new("x");
+        config.set("engines.fixture.url", "http://127.0.0.1:1");
+        config.set(
+            "registry",
+            "static:file=http://127.0.0.1:2,state=http://127.0.0.1:3",
+        );
+        assert_eq!(joined(&config), ["fixture", "file", "state"]);
+    }
+}
