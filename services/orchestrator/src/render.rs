@@ -49,9 +49,9 @@ pub(crate) fn executed(state: &State, now_ms: i64) -> api::ExecuteResponse {
     let run = run(state, now_ms);
     let oktyv = state.workflow.dialect == Dialect::Oktyv;
     let (run_id, execution_id) = if oktyv {
-        (String::new(), run.run_id)
+        (None, Some(run.run_id))
     } else {
-        (run.run_id, String::new())
+        (Some(run.run_id), None)
     };
     let (status, error) = if oktyv {
         (oktyv_status(run.summary.as_ref()), None)
