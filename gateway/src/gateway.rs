@@ -1,0 +1,110 @@
+//! One request, from its checks to the surface that it is for.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::{Method, StatusCode};
+
+use gearmesh_api::tool::v1::CommonFault;
+use gearmesh_fault::Refusal;
+use gearmesh_runtime::Context;
+
+use crate::config::{Config, Error};
+use crate::grpc::Proxy;
+use crate::health::Health;
+use crate::limits::URL_MAX;
+use crate::mcp;
+use crate::origin::Origins;
+use crate::reply::{Asker, Refused, Response};
+use crate::rest;
+use crate::view::Views;
+
+/// The gateway; clones are the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct Gateway {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    cx: Context,
+    origins: Origins,
+    views: Views,
+    proxy: Proxy,
+    mcp: mcp::Endpoint,
+    health: Health,
+}
+
+impl Gateway {
+    /// A gateway to the mesh of this context.
+    ///
+    /// # Errors
+    /// Names the setting that cannot be used.
+    pub(crate) fn new(cx: Context, config: &Config) -> Result<Self, Error> {
+        config.check()?;
+        let origins = Origins::new(config);
+        let mesh = cx.mesh().clone();
+        let inner = Inner {
+            views: Views::new(mesh.clone()),
+            health: Health::new(&cx),
+            proxy: Proxy::new(&cx),
+            mcp: mcp::Endpoint::new(mesh, &origins, cx.shutdown().clone()),
+            origins,
+            cx,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Answers a request of any protocol.
+    pub(crate) async fn answer(&self, request: http::Request<Body>) -> Response {
+        let this = &self.inner;
+        let foreign = this.origins.check(request.uri(), request.headers());
+        if Proxy::takes(request.headers()) {
+            return match foreign {
+                Ok(()) => this.proxy.answer(request).await,
+                Err(refusal) => tonic::Status::from(refusal).into_http(),
+            };
+        }
+        let asker = Asker::of(request.headers(), this.cx.rng().as_ref());
+        let is_head = request.method() == Method::HEAD;
+        let answered = match foreign
+            .map_err(Refused::from)
+            .and_then(|()| url_fits(&request))
+        {
+            Ok(()) => self.http(request, &asker).await,
+            Err(refused) => Err(refused),
+        };
+        let response = answered.unwrap_or_else(|refused| asker.refuse(refused));
+        if is_head {
+            return response.map(|_| Body::empty());
+        }
+        response
+    }
+
+    async fn http(&self, request: http::Request<Body>, asker: &Asker) -> Result<Response, Refused> {
+        let this = &self.inner;
+        let path = request.uri().path();
+        if mcp::Endpoint::takes(path) {
+            return Ok(this.mcp.answer(request).await);
+        }
+        if let Some(response) = this.health.answer(&request)? {
+            return Ok(response);
+        }
+        let view = this.views.now();
+        Box::pin(rest::answer(&this.cx, view, asker, request)).await
+    }
+}
+
+fn url_fits(request: &http::Request<Body>) -> Result<(), Refused> {
+    let length = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |p| p.as_str().len());
+    if length <= URL_MAX {
+        return Ok(());
+    }
+    let text = format!("the URL has {length} bytes; at most {URL_MAX} are read");
+    Err(Refused::from(Refusal::new(CommonFault::TooLarge, text)).http(StatusCode::URI_TOO_LONG))
+}

@@ -1,0 +1,314 @@
+//! The tools over HTTP and JSON.
+//!
+//! A request is matched to a route, its path, query and body become one object of
+//! parameters, and that goes the way of every call: `invoke` with the tool's
+//! descriptor. Nothing here differs from tool to tool.
+
+mod accept;
+mod body;
+mod call;
+mod convert;
+mod params;
+mod path;
+mod query;
+mod stream;
+mod strict;
+mod table;
+mod template;
+mod tools;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use futures::TryStreamExt;
+use http::{HeaderValue, StatusCode, header};
+use prost_reflect::MessageDescriptor;
+use serde_json::Value;
+
+use gearmesh_api::tool::v1::CommonFault;
+use gearmesh_catalog::Tool;
+use gearmesh_fault::Refusal;
+use gearmesh_link::{Call, invoke, invoke_stream};
+use gearmesh_runtime::Context;
+
+use self::accept::Format;
+use self::path::Path;
+use self::query::Query;
+use self::stream::Messages;
+use self::table::{Matched, Target, ToolRoute, Unmatched};
+use crate::page;
+use crate::reply::{self, Asker, JSON, Refused, Response, with_body};
+use crate::view::View;
+
+pub(crate) use self::table::{Table, member};
+pub(crate) use self::template::Template;
+pub use self::tools::tools_json;
+pub(crate) use self::tools::{not_found, with_preset};
+
+/// The header by which a browser goes on with a stream.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// Answers a request for a REST route.
+///
+/// # Errors
+/// What is wrong with the request, or what the engine answered.
+pub(crate) async fn answer(
+    cx: &Context,
+    view: Arc<View>,
+    asker: &Asker,
+    request: http::Request<Body>,
+) -> Result<Response, Refused> {
+    let (parts, body) = request.into_parts();
+    let path = Path::parse(parts.uri.path())?;
+    let matched = match view.table.find(&parts.method, &path) {
+        Ok(matched) => matched,
+        Err(unmatched) => return Err(no_route(&parts.method, parts.uri.path(), unmatched)),
+    };
+    let query = Query::parse(parts.uri.query())?;
+    let asked = Asked {
+        cx,
+        asker,
+        parts: &parts,
+        query: &query,
+    };
+    match &matched.route.target {
+        Target::Tool(route) => asked.route(route, &matched, body).await,
+        Target::Call => asked.by_name(&view, &matched, body).await,
+        document => asked.document(document, &view, &matched),
+    }
+}
+
+/// A request, taken apart.
+#[derive(Debug)]
+struct Asked<'a> {
+    cx: &'a Context,
+    asker: &'a Asker,
+    parts: &'a http::request::Parts,
+    query: &'a Query,
+}
+
+/// How the answer of a tool becomes a body.
+#[derive(Debug, Default)]
+struct Shape<'a> {
+    /// The field that is the body; empty: the whole message.
+    response_body: &'a str,
+    /// Where what was created is found.
+    member: Option<&'a Template>,
+}
+
+impl Asked<'_> {
+    /// A tool by a route of its own.
+    async fn route(
+        &self,
+        route: &ToolRoute,
+        matched: &Matched<'_>,
+        body: Body,
+    ) -> Result<Response, Refused> {
+        let input = route.tool.method.input();
+        let mut body = body::json(&self.parts.method, &self.parts.headers, body).await?;
+        // Some clients cannot send a DELETE without a body.
+        let empty = body
+            .as_ref()
+            .and_then(Value::as_object)
+            .is_some_and(serde_json::Map::is_empty);
+        if route.binding.body.is_empty() && self.parts.method == http::Method::DELETE && empty {
+            body = None;
+        }
+        let params = params::join(params::Parts {
+            input: &input,
+            body_field: &route.binding.body,
+            body,
+            path: &matched.values,
+            query: &self.query.fields,
+        })?;
+        let shape = Shape {
+            response_body: &route.binding.response_body,
+            member: route.member.as_ref(),
+        };
+        self.call(&route.tool, params, shape).await
+    }
+
+    /// A tool by its id, MCP spelling or alias.
+    async fn by_name(
+        &self,
+        view: &View,
+        matched: &Matched<'_>,
+        body: Body,
+    ) -> Result<Response, Refused> {
+        self.query.no_fields()?;
+        let name = matched
+            .values
+            .first()
+            .map(|(_, name)| name.as_str())
+            .unwrap_or_default();
+        let found = view
+            .catalog
+            .get(name)
+            .ok_or_else(|| tools::not_found(&view.catalog, name))?;
+        let body = body::json(&self.parts.method, &self.parts.headers, body).await?;
+        let params = tools::with_preset(&found, body)?;
+        let tool = found.tool.clone();
+        self.call(&tool, params, Shape::default()).await
+    }
+
+    fn document(
+        &self,
+        target: &Target,
+        view: &View,
+        matched: &Matched<'_>,
+    ) -> Result<Response, Refused> {
+        if !matches!(target, Target::OpenApi) {
+            self.query.no_fields()?;
+        }
+        let name = matched
+            .values
+            .first()
+            .map(|(_, name)| name.as_str())
+            .unwrap_or_default();
+        Ok(match target {
+            Target::List => with_body(StatusCode::OK, JSON, view.tools()),
+            Target::Show => {
+                let found = view
+                    .catalog
+                    .get(name)
+                    .ok_or_else(|| tools::not_found(&view.catalog, name))?;
+                self.json(StatusCode::OK, &found.tool.describe())
+            }
+            Target::OpenApi => match tools::one_engine(&view.catalog, &self.query.fields)? {
+                None => with_body(StatusCode::OK, JSON, view.openapi()),
+                engine => self.json(StatusCode::OK, &crate::openapi(&view.catalog, engine)),
+            },
+            Target::Index => self.json(StatusCode::OK, &page::index()),
+            _ => with_body(StatusCode::OK, "text/html; charset=utf-8", page::PAGE),
+        })
+    }
+
+    async fn call(
+        &self,
+        tool: &Arc<Tool>,
+        mut params: Value,
+        shape: Shape<'_>,
+    ) -> Result<Response, Refused> {
+        if tool.client_streaming {
+            let text = format!(
+                "`{}` takes a stream; call it by gRPC at `{}`",
+                tool.id, tool.path
+            );
+            return Err(Refusal::new(CommonFault::NotImplemented, text).into());
+        }
+        let format = Format::choose(
+            &self.parts.headers,
+            self.query.alt.as_deref(),
+            tool.streaming,
+        )?;
+        self.resume(tool, &mut params)?;
+        let call = call::of(&self.parts.headers, self.asker)?;
+        let link = self.cx.link(&tool.engine)?;
+        if tool.streaming {
+            let messages = messages(link, tool.clone(), params, call);
+            return stream::answer(messages, format, tool.resume_field.is_some(), self.asker).await;
+        }
+        let answer = invoke(&link, tool, params, &call).await?;
+        Ok(self.answered(&tool.method.output(), answer, shape))
+    }
+
+    /// Fills the field that says where a stream goes on.
+    fn resume(&self, tool: &Tool, params: &mut Value) -> Result<(), Refusal> {
+        let header = self
+            .parts
+            .headers
+            .get(LAST_EVENT_ID)
+            .and_then(|v| v.to_str().ok());
+        let Some(cursor) = self.query.cursor.as_deref().or(header) else {
+            return Ok(());
+        };
+        match (&tool.resume_field, params.as_object_mut()) {
+            (Some(field), Some(map)) => {
+                // What the client has seen meanwhile is later than what its URL says.
+                map.insert(field.clone(), cursor.into());
+                Ok(())
+            }
+            _ if self.query.cursor.is_some() => {
+                let what = format!("`{}` cannot go on from a cursor", tool.id);
+                Err(Refusal::parameters(vec![("$cursor".to_owned(), what)]))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn answered(&self, output: &MessageDescriptor, answer: Value, shape: Shape<'_>) -> Response {
+        let body = match output.get_field_by_name(shape.response_body) {
+            Some(field) => answer.get(field.json_name()).cloned().unwrap_or_default(),
+            None => answer,
+        };
+        let location = shape.member.and_then(|member| location(member, &body));
+        match location.and_then(|l| HeaderValue::from_str(&l).ok()) {
+            Some(location) => {
+                let mut response = self.json(StatusCode::CREATED, &body);
+                response.headers_mut().insert(header::LOCATION, location);
+                response
+            }
+            None => self.json(StatusCode::OK, &body),
+        }
+    }
+
+    fn json(&self, status: StatusCode, value: &Value) -> Response {
+        if !self.query.pretty {
+            return reply::json(status, value);
+        }
+        with_body(status, JSON, format!("{value:#}\n"))
+    }
+}
+
+/// The messages of a streaming tool; the call itself begins with the first poll.
+fn messages(link: gearmesh_link::Link, tool: Arc<Tool>, params: Value, call: Call) -> Messages {
+    let begin = async move { invoke_stream(&link, &tool, params, &call).await };
+    Box::pin(futures::stream::once(begin).try_flatten())
+}
+
+/// The path of what was created: the member's template with the value of its field.
+fn location(member: &Template, body: &Value) -> Option<String> {
+    let variable = member.variables.last()?;
+    let camel = |name: &str| {
+        let mut words = name.split('_');
+        let first = words.next().unwrap_or_default().to_owned();
+        words.fold(first, |mut out, word| {
+            let mut chars = word.chars();
+            out.extend(chars.next().map(|c| c.to_ascii_uppercase()));
+            out.push_str(chars.as_str());
+            out
+        })
+    };
+    let value = variable
+        .field
+        .iter()
+        .try_fold(body, |value, name| value.get(camel(name)))?;
+    let value = value.as_str()?;
+    let start = member.text.rfind('{')?;
+    Some(format!("{}{}", &member.text[..start], path::encode(value)))
+}
+
+fn no_route(method: &http::Method, path: &str, unmatched: Unmatched) -> Refused {
+    match unmatched {
+        Unmatched::Method { allow } => {
+            let allow = allow.join(", ");
+            let text = format!("`{path}` takes {allow}, not {method}");
+            Refused::from(Refusal::new(CommonFault::MethodNotAllowed, text))
+                .header(header::ALLOW, &allow)
+        }
+        Unmatched::Path { nearest } => {
+            let mut text = format!("no route `{method} {path}`");
+            if !nearest.is_empty() {
+                text.push_str("; near: ");
+                text.push_str(&nearest.join(", "));
+            }
+            Refusal::new(CommonFault::RouteNotFound, text)
+                .with("nearest", nearest.join(","))
+                .into()
+        }
+        Unmatched::Escape => {
+            let text = "the path holds bytes that are no UTF-8 text";
+            Refusal::new(CommonFault::InvalidParameters, text).into()
+        }
+    }
+}

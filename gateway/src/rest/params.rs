@@ -1,0 +1,486 @@
+//! One object of parameters from the path, the query and the body.
+//!
+//! Where two of them name one field they must agree: were one to win, what was
+//! checked on the path could be undone in the query.
+
+use std::collections::HashSet;
+
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use serde_json::{Map, Value};
+
+use gearmesh_catalog::json::{self, ViolationKind};
+use gearmesh_fault::Refusal;
+
+use super::convert::convert;
+
+/// What of a request becomes parameters.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    /// The request message.
+    pub(crate) input: &'a MessageDescriptor,
+    /// The field that the body holds: `*` for all, empty for none.
+    pub(crate) body_field: &'a str,
+    /// The body; none when it is empty.
+    pub(crate) body: Option<Value>,
+    /// Field paths and texts of the path's variables.
+    pub(crate) path: &'a [(&'a [String], String)],
+    /// Names and texts of the query.
+    pub(crate) query: &'a [(String, String)],
+}
+
+/// JSON path of a field and what is wrong with it.
+type Violation = (String, String);
+
+/// Joins the parts.
+///
+/// # Errors
+/// INVALID_PARAMETERS naming every field at fault.
+pub(crate) fn join(parts: Parts<'_>) -> Result<Value, Refusal> {
+    let mut params = of_body(&parts)?;
+    let mut violations = Vec::new();
+    for (path, text) in parts.path {
+        let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        if let Err(violation) = set(&mut params, parts.input, &names, text) {
+            violations.push(violation);
+        }
+    }
+    let mut seen = HashSet::new();
+    for (name, text) in parts.query {
+        let added = if parts.body_field == "*" {
+            Err((name.clone(), "belongs in the body on this route".to_owned()))
+        } else {
+            add(&mut params, parts.input, name, text, &mut seen)
+        };
+        if let Err(violation) = added {
+            violations.push(violation);
+        }
+    }
+    if violations.is_empty() {
+        return Ok(Value::Object(params));
+    }
+    Err(Refusal::parameters(violations))
+}
+
+fn of_body(parts: &Parts<'_>) -> Result<Map<String, Value>, Refusal> {
+    let refuse = |what: &str| Refusal::parameters(vec![(String::new(), what.to_owned())]);
+    match (parts.body_field, &parts.body) {
+        (_, None) => Ok(Map::new()),
+        ("", Some(_)) => Err(refuse("this route takes no body")),
+        ("*", Some(Value::Object(map))) => Ok(map.clone()),
+        ("*", Some(_)) => Err(refuse("the body must be an object")),
+        (name, Some(value)) => {
+            let field = parts.input.get_field_by_name(name);
+            let key = field.map_or_else(|| name.to_owned(), |f| f.json_name().to_owned());
+            Ok(Map::from_iter([(key, value.clone())]))
+        }
+    }
+}
+
+/// Sets a field of the path: singular, and equal to what the body says of it.
+fn set(
+    params: &mut Map<String, Value>,
+    input: &MessageDescriptor,
+    path: &[&str],
+    text: &str,
+) -> Result<(), Violation> {
+    let at = || path.join(".");
+    let (map, field, _) = descend(params, input, path)?;
+    if field.is_list() || field.is_map() {
+        return Err((at(), "cannot be a part of the path".to_owned()));
+    }
+    let value = convert(&field.kind(), text).map_err(|e| (at(), e))?;
+    agree(map, &field, value).map_err(|e| (at(), e))
+}
+
+/// Adds a parameter of the query.
+fn add(
+    params: &mut Map<String, Value>,
+    input: &MessageDescriptor,
+    name: &str,
+    text: &str,
+    seen: &mut HashSet<String>,
+) -> Result<(), Violation> {
+    let violation = |what: String| (name.to_owned(), what);
+    let (path, key) = match name.split_once('[') {
+        Some((path, key)) => match key.strip_suffix(']') {
+            Some(key) => (path, Some(key)),
+            None => return Err(violation("has `[` without `]`".to_owned())),
+        },
+        None => (name, None),
+    };
+    let names: Vec<&str> = path.split('.').collect();
+    let (map, field, canonical) = descend(params, input, &names)?;
+    if field.is_map() != key.is_some() {
+        let form = if field.is_map() {
+            "is a map; write it as `NAME[key]=value`"
+        } else {
+            "is no map"
+        };
+        return Err(violation(form.to_owned()));
+    }
+    let first = seen.insert(format!("{canonical}[{}", key.unwrap_or_default()));
+    if !first && !field.is_list() {
+        return Err(violation("is there twice, and takes one value".to_owned()));
+    }
+    match (key, field.kind()) {
+        (Some(key), Kind::Message(entry)) => {
+            let value = convert(&entry.map_entry_value_field().kind(), text).map_err(violation)?;
+            let values = object(map, &field).map_err(violation)?;
+            match values.get(key) {
+                Some(there) if !same(there, &value) => {
+                    Err(violation("differs from the body".to_owned()))
+                }
+                _ => {
+                    values.insert(key.to_owned(), value);
+                    Ok(())
+                }
+            }
+        }
+        (_, kind) if field.is_list() => {
+            let value = convert(&kind, text).map_err(violation)?;
+            match slot(map, &field) {
+                Value::Array(list) => {
+                    list.push(value);
+                    Ok(())
+                }
+                there if there.is_null() => {
+                    *there = Value::Array(vec![value]);
+                    Ok(())
+                }
+                _ => Err(violation("takes a list in the body".to_owned())),
+            }
+        }
+        (_, kind) => {
+            let value = convert(&kind, text).map_err(|e| violation(e.replace("FIELD", name)))?;
+            agree(map, &field, value).map_err(violation)
+        }
+    }
+}
+
+/// The object that holds the last field of a path, made where it is absent; that field;
+/// and the path by JSON names.
+fn descend<'m>(
+    params: &'m mut Map<String, Value>,
+    input: &MessageDescriptor,
+    path: &[&str],
+) -> Result<(&'m mut Map<String, Value>, FieldDescriptor, String), Violation> {
+    let mut canonical = String::new();
+    let mut map = params;
+    let mut message = input.clone();
+    for (depth, name) in path.iter().enumerate() {
+        let at = || path[..=depth].join(".");
+        let field = message
+            .get_field_by_name(name)
+            .or_else(|| message.get_field_by_json_name(name))
+            .ok_or_else(|| (at(), unknown(&message, name)))?;
+        canonical.push_str(field.json_name());
+        if depth + 1 == path.len() {
+            return Ok((map, field, canonical));
+        }
+        canonical.push('.');
+        let inner = match field.kind() {
+            Kind::Message(inner) if !field.is_list() && !field.is_map() => inner,
+            _ => return Err((at(), "has no fields".to_owned())),
+        };
+        map = object(map, &field).map_err(|e| (at(), e))?;
+        message = inner;
+    }
+    Err((String::new(), "has no name".to_owned()))
+}
+
+/// What the one JSON function says of a field that is not there.
+fn unknown(message: &MessageDescriptor, name: &str) -> String {
+    let probe = Value::Object(Map::from_iter([(name.to_owned(), Value::Null)]));
+    json::check(message, &probe, &|_| false)
+        .into_iter()
+        .find(|v| matches!(v.kind, ViolationKind::Unknown { .. }))
+        .map_or_else(|| "is no field of the request".to_owned(), |v| v.message)
+}
+
+/// The value of a field under whichever spelling it has; null when it was absent.
+fn slot<'m>(map: &'m mut Map<String, Value>, field: &FieldDescriptor) -> &'m mut Value {
+    let key = if map.contains_key(field.name()) {
+        field.name()
+    } else {
+        field.json_name()
+    };
+    map.entry(key.to_owned()).or_insert(Value::Null)
+}
+
+fn object<'m>(
+    map: &'m mut Map<String, Value>,
+    field: &FieldDescriptor,
+) -> Result<&'m mut Map<String, Value>, String> {
+    let value = slot(map, field);
+    if value.is_null() {
+        *value = Value::Object(Map::new());
+    }
+    value
+        .as_object_mut()
+        .ok_or_else(|| "takes an object in the body".to_owned())
+}
+
+/// Puts a value where none is; else the two must be equal.
+fn agree(
+    map: &mut Map<String, Value>,
+    field: &FieldDescriptor,
+    value: Value,
+) -> Result<(), String> {
+    let there = slot(map, field);
+    if there.is_null() {
+        *there = value;
+        return Ok(());
+    }
+    match same(there, &value) {
+        true => Ok(()),
+        false => Err(format!("is given twice, as {there} and {value}")),
+    }
+}
+
+/// Whether two values of one scalar field are equal: a number may be written as text.
+fn same(a: &Value, b: &Value) -> bool {
+    let text = |v: &Value| match v {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    a == b || (!a.is_object() && !a.is_array() && text(a) == text(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use prost_reflect::DescriptorPool;
+    use serde_json::json;
+
+    use super::*;
+    use crate::rest::query::Query;
+
+    fn input(name: &str) -> MessageDescriptor {
+        let pool = DescriptorPool::decode(gearmesh_api::DESCRIPTORS).unwrap();
+        pool.get_message_by_name(name).unwrap()
+    }
+
+    /// What a request to `/{key}` with this body field comes to.
+    fn check(
+        message: &str,
+        body_field: &str,
+        path: Option<(&str, &str)>,
+        query: &str,
+        body: Option<Value>,
+        expected: Expect,
+    ) {
+        let input = input(message);
+        let name: Vec<String> = path
+            .iter()
+            .flat_map(|(n, _)| n.split('.'))
+            .map(str::to_owned)
+            .collect();
+        let path: Vec<(&[String], String)> = path
+            .iter()
+            .map(|(_, v)| (name.as_slice(), (*v).to_owned()))
+            .collect();
+        let query = Query::parse(Some(query)).unwrap();
+        let joined = join(Parts {
+            input: &input,
+            body_field,
+            body,
+            path: &path,
+            query: &query.fields,
+        });
+        expected.assert_eq(&joined.map_or_else(|e| e.to_string(), |v| v.to_string()));
+    }
+
+    const PUT: &str = "gearmesh.state.v1.PutRequest";
+    const LIST: &str = "gearmesh.state.v1.ListRequest";
+
+    #[test]
+    fn query_gives_typed_fields_in_both_spellings() {
+        check(
+            LIST,
+            "",
+            None,
+            "prefix=a/&page_size=7",
+            None,
+            expect![[r#"{"prefix":"a/","pageSize":7}"#]],
+        );
+        check(
+            LIST,
+            "",
+            None,
+            "pageSize=7&pageToken=t",
+            None,
+            expect![[r#"{"pageSize":7,"pageToken":"t"}"#]],
+        );
+        check(
+            PUT,
+            "",
+            Some(("key", "k")),
+            "value=[1,{}]&ttl=60",
+            None,
+            expect![[r#"{"key":"k","value":[1,{}],"ttl":60}"#]],
+        );
+    }
+
+    #[test]
+    fn mistyped_parameter_is_refused_with_the_nearest() {
+        check(
+            LIST,
+            "",
+            None,
+            "prefx=a",
+            None,
+            expect!["`prefx`: is no field here; `prefix`?"],
+        );
+        check(
+            LIST,
+            "",
+            None,
+            "pageSize=many",
+            None,
+            expect!["`pageSize`: takes a whole number"],
+        );
+        check(
+            LIST,
+            "",
+            None,
+            "prefix.x=1",
+            None,
+            expect!["`prefix`: has no fields"],
+        );
+        check(
+            LIST,
+            "",
+            None,
+            "prefix[x]=1&prefix[y=1",
+            None,
+            expect![
+                "2 parameters do not fit: `prefix[x]`: is no map; `prefix[y`: has `[` without `]`"
+            ],
+        );
+        check(
+            PUT,
+            "",
+            None,
+            "value=oops",
+            None,
+            expect!["`value`: takes JSON text: expected value at line 1 column 1"],
+        );
+    }
+
+    #[test]
+    fn two_values_for_one_field_must_agree() {
+        check(
+            PUT,
+            "*",
+            Some(("key", "k")),
+            "",
+            Some(json!({"key": "k", "value": 1})),
+            expect![[r#"{"key":"k","value":1}"#]],
+        );
+        check(
+            PUT,
+            "*",
+            Some(("key", "k")),
+            "",
+            Some(json!({"key": "x"})),
+            expect![[r#"`key`: is given twice, as "x" and "k""#]],
+        );
+        check(
+            PUT,
+            "",
+            Some(("key", "k")),
+            "key=k",
+            None,
+            expect![[r#"{"key":"k"}"#]],
+        );
+        check(
+            PUT,
+            "",
+            Some(("key", "k")),
+            "key=x",
+            None,
+            expect![[r#"`key`: is given twice, as "k" and "x""#]],
+        );
+        check(
+            LIST,
+            "",
+            None,
+            "pageSize=1&page_size=1",
+            None,
+            expect!["`page_size`: is there twice, and takes one value"],
+        );
+        check(
+            PUT,
+            "",
+            Some(("version", "5")),
+            "version=5",
+            None,
+            expect![[r#"{"version":5}"#]],
+        );
+    }
+
+    #[test]
+    fn body_goes_where_the_route_says() {
+        check(
+            PUT,
+            "value",
+            Some(("key", "k")),
+            "",
+            Some(json!([1])),
+            expect![[r#"{"value":[1],"key":"k"}"#]],
+        );
+        check(
+            PUT,
+            "*",
+            None,
+            "key=k",
+            Some(json!({})),
+            expect!["`key`: belongs in the body on this route"],
+        );
+        check(
+            PUT,
+            "*",
+            None,
+            "",
+            Some(json!([])),
+            expect!["the body must be an object"],
+        );
+        check(
+            PUT,
+            "",
+            None,
+            "",
+            Some(json!({"key": "k"})),
+            expect!["this route takes no body"],
+        );
+    }
+
+    #[test]
+    fn maps_lists_and_nested_fields_come_from_the_query() {
+        const START: &str = "gearmesh.orchestrator.v1.StartRunRequest";
+        check(
+            START,
+            "",
+            None,
+            "inputs[a]=1&inputs[b]=%22x%22",
+            None,
+            expect![[r#"{"inputs":{"a":1,"b":"x"}}"#]],
+        );
+        check(
+            START,
+            "",
+            None,
+            "inputs=1",
+            None,
+            expect!["`inputs`: is a map; write it as `NAME[key]=value`"],
+        );
+        check(
+            START,
+            "inputs",
+            None,
+            "inputs[a]=2",
+            Some(json!({"a": 1})),
+            expect!["`inputs[a]`: differs from the body"],
+        );
+    }
+}
