@@ -205,7 +205,7 @@ impl Guard {
             }
             Err(e) => return gearmesh_fault::status(&e).into_http(),
         }
-        // From here the outcome must be recorded even if the caller leaves.
+        // Whoever leaves from here on leaves `started` behind, which is the truth.
         let response = self.route(request, known.call).await;
         let recorded = match outcome(response).await {
             Outcome::Done { reply, response } => {

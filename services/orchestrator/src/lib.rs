@@ -33,8 +33,8 @@ fn start(
     cx: Context,
 ) -> BoxFuture<'static, Result<Routes, Box<dyn std::error::Error + Send + Sync>>> {
     Box::pin(async move {
-        cx.config::<Config>()?;
-        let rpc = rpc::Rpc::open(cx).await?;
+        let config = cx.config::<Config>()?;
+        let rpc = rpc::Rpc::open(cx, config).await?;
         let server = OrchestratorServiceServer::new(rpc)
             .max_decoding_message_size(gearmesh_api::MESSAGE_MAX)
             .max_encoding_message_size(gearmesh_api::MESSAGE_MAX);

@@ -14,6 +14,7 @@ use gearmesh_runtime::{CallOf, Context};
 use gearmesh_store::{Journal, ListRuns, RunIds, parse_run, run_text};
 use gearmesh_workflow::{Diagnostic, Dialect, Source, check, plan};
 
+use crate::config::Config;
 use crate::error::Error;
 use crate::render;
 use crate::run::{Runs, Standing, Start, Watch, resume};
@@ -28,13 +29,14 @@ const WATCH_BUFFER: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Rpc {
+    config: Config,
     runs: Runs,
     ids: RunIds,
 }
 
 impl Rpc {
     /// Opens the journal and takes up the runs that had not ended.
-    pub(crate) async fn open(cx: Context) -> Result<Self, Error> {
+    pub(crate) async fn open(cx: Context, config: Config) -> Result<Self, Error> {
         let store = cx.store().await?.clone();
         let spawner = cx.clone();
         let journal = Journal::open(store, move |task| {
@@ -50,6 +52,7 @@ impl Rpc {
         let runs = Runs::new(cx.clone(), journal);
         cx.spawn(resume(runs.clone()));
         Ok(Self {
+            config,
             runs,
             ids: RunIds::after(newest.first().map(|r| r.run)),
         })
@@ -89,7 +92,7 @@ impl OrchestratorService for Rpc {
             inputs: inputs(request.inputs),
             source: request.source,
             file_name: request.file_name,
-            folder: request.folder,
+            folder: self.config.admitted(request.folder),
             key,
         };
         let run = start.begin(&self.runs, &self.ids).await?;
@@ -225,7 +228,7 @@ impl OrchestratorService for Rpc {
             file_name: request.file_name,
             dialect: Some(dialect),
             inputs: inputs(request.inputs),
-            folder: request.folder,
+            folder: self.config.admitted(request.folder),
             key,
         };
         let run = match start.begin(&self.runs, &self.ids).await {

@@ -284,7 +284,9 @@ async fn oktyv_request_is_answered_in_its_own_words() {
         .expect("answered")
         .into_inner();
     assert_eq!(answer.status, "partial");
-    assert!(answer.execution_id.is_some_and(|id| id.starts_with("run_")) && answer.run_id.is_none());
+    assert!(
+        answer.execution_id.is_some_and(|id| id.starts_with("run_")) && answer.run_id.is_none()
+    );
     let status = |id: &str| answer.tasks[id].status.clone();
     assert_eq!(
         [status("put-1"), status("bad"), status("child")],

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,13 @@ const ENDED_KEPT: usize = 64;
 
 /// Messages that may wait for one run: its attempts and some questions.
 const INBOX: usize = 1_024;
+
+/// How long a run may be open without being driven: between its acceptance and
+/// its first step, or at a start until its turn to be taken up comes.
+const TAKEN_UP_MAX: Duration = Duration::from_secs(60);
+
+/// Wait between two looks.
+const TAKEN_UP_LOOK: Duration = Duration::from_millis(10);
 
 /// What is sent to a run under way.
 #[derive(Debug)]
@@ -94,8 +102,12 @@ impl Live {
     /// run is not driven here any more.
     pub(crate) async fn records(&self, after: u32) -> Vec<Arc<journal::Record>> {
         let mut durable = self.shown.durable.subscribe();
-        if durable.wait_for(|n| *n > after).await.is_err() {
-            return Vec::new();
+        tokio::select! {
+            biased;
+            // The sender lives as long as `shown` does.
+            _ = durable.wait_for(|n| *n > after) => {}
+            // The driver shows its last records before it drops its inbox.
+            () = self.inbox.closed() => {}
         }
         lock(&self.shown.records)
             .get(after as usize..)
@@ -252,9 +264,17 @@ impl Runs {
 
     /// Waits until a run has ended.
     pub(crate) async fn wait(&self, run: &str) -> Result<Arc<State>, Error> {
+        let mut waited = Duration::ZERO;
         loop {
             match self.settled(run).await? {
-                Standing::Ended(state) if !state.ended() => return Err(Error::Stopping),
+                Standing::Ended(state) if !state.ended() => {
+                    // Accepted a moment ago, or about to be taken up.
+                    if self.context().shutdown().is_cancelled() || waited >= TAKEN_UP_MAX {
+                        return Err(Error::Stopping);
+                    }
+                    self.context().clock().sleep(TAKEN_UP_LOOK).await;
+                    waited += TAKEN_UP_LOOK;
+                }
                 Standing::Ended(state) => return Ok(state),
                 Standing::Live(live) => {
                     let shutdown = self.context().shutdown();
