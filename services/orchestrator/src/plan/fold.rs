@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use gearmesh_api::journal::v1 as journal;
 use journal::record::Fact;
 
-use gearmesh_workflow::{OnError, TaskOnError};
+use gearmesh_workflow::{Dialect, OnError, TaskOnError};
 
 use crate::plan::state::{
     Instance, InstanceStatus, Phase, Problem, RunEnd, State, TaskState, TaskStatus,
@@ -211,6 +211,7 @@ impl State {
             }
         }
         let plain = self.tasks[task].items.is_none();
+        let dialect = self.workflow.dialect;
         let state = &mut self.tasks[task];
         state.status = match ended.outcome() {
             journal::Outcome::Succeeded => TaskStatus::Succeeded,
@@ -235,7 +236,7 @@ impl State {
         } else {
             parse(&ended.result)
         };
-        state.view = state.as_seen(result);
+        state.view = state.as_seen(result, dialect);
         let failed = state.status == TaskStatus::Failed;
         self.open -= 1;
         if failed {
@@ -276,10 +277,12 @@ impl TaskState {
     }
 
     /// What expressions see under the task's name.
-    fn as_seen(&self, result: Value) -> Value {
+    fn as_seen(&self, result: Value, dialect: Dialect) -> Value {
         let mut view = Map::new();
         view.insert("result".into(), result);
         let status = match self.status {
+            TaskStatus::Succeeded if dialect == Dialect::Oktyv => "success",
+            TaskStatus::Cancelled if dialect == Dialect::Oktyv => "failed",
             TaskStatus::Succeeded => "succeeded",
             TaskStatus::Failed => "failed",
             TaskStatus::Skipped => "skipped",
@@ -325,9 +328,13 @@ impl TaskState {
             .collect()
     }
 
-    /// Attempts made, over all items.
+    /// Attempts made; of an `each` task those of the item that took most.
     pub(crate) fn attempts(&self) -> u32 {
-        self.instances.iter().map(|i| i.attempt).sum()
+        self.instances
+            .iter()
+            .map(|i| i.attempt)
+            .max()
+            .unwrap_or_default()
     }
 }
 
