@@ -3,16 +3,20 @@
 //! The content goes into a file without name, which the kernel drops when the
 //! process dies: a crash leaves nothing to clean. Done and on disk, it gets its
 //! name in one step. Where a file is to be replaced there is no such step for a
-//! nameless file; it takes a name of ours for the instant before the rename.
+//! nameless file; it takes a name of ours for the instant before the rename. That
+//! name comes from the call's key, so that the same call, sent again after a crash
+//! in that instant, takes it away.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
+use aws_lc_rs::digest;
 use rustix::fs::{AtFlags, CWD, FileType, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use crate::claim::Claim;
 use crate::content::CHUNK;
 use crate::engine::Job;
 use crate::error::{Act, Error};
@@ -38,9 +42,6 @@ pub(crate) enum Durable {
     /// Later, by one wait for many files.
     Later,
 }
-
-/// How often a rename is repeated that lost its temporary name to another call.
-const RACES_MAX: u32 = 16;
 
 /// A file without its name.
 #[derive(Debug)]
@@ -74,7 +75,8 @@ impl<'a> Draft<'a> {
 
     /// As [`begin`](Self::begin), on a file system without nameless files.
     fn begin_named(job: &'a Job, folder: &'a Folder, spelled: &'a str) -> Result<Self, Error> {
-        let name = name(job);
+        // Never a name that comes again: a second send would write into this one's file.
+        let name = name(job.random());
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(folder, &name, flags, FILE_MODE)
@@ -157,25 +159,31 @@ impl<'a> Draft<'a> {
             linked => return linked,
         }
         self.check_replaced(name)?;
-        for _ in 0..RACES_MAX {
-            let temporary = self::name(self.job);
-            match self.link(&temporary) {
-                Ok(()) => {}
-                Err(Errno::EXIST) => continue,
-                Err(e) => return Err(e),
+        let claim = self.claim()?;
+        let temporary = claim.name();
+        match self.link(temporary) {
+            // INVARIANT: nobody in this process uses the name, so a crash left it.
+            Err(Errno::EXIST) => {
+                rustix::fs::unlinkat(self.folder, temporary, AtFlags::empty())?;
+                self.link(temporary)?;
             }
-            match rustix::fs::renameat(self.folder, &temporary, self.folder, name) {
-                // Swept away, however young.
-                Err(Errno::NOENT) => {}
-                renamed => {
-                    if renamed.is_err() {
-                        let _ = rustix::fs::unlinkat(self.folder, &temporary, AtFlags::empty());
-                    }
-                    return renamed;
-                }
-            }
+            linked => linked?,
         }
-        Err(Errno::AGAIN)
+        let renamed = rustix::fs::renameat(self.folder, temporary, self.folder, name);
+        if renamed.is_err() {
+            let _ = rustix::fs::unlinkat(self.folder, temporary, AtFlags::empty());
+        }
+        renamed
+    }
+
+    /// A name for the instant before the rename: that of the call, unless the call
+    /// was sent twice and both run.
+    fn claim(&self) -> Result<Claim, Errno> {
+        let claims = &self.job.engine.claims;
+        claims
+            .take(resent_name(self.job, self.spelled))
+            .or_else(|| claims.take(name(self.job.random())))
+            .ok_or(Errno::AGAIN)
     }
 
     fn place_named(&self, temporary: &str, name: &str, existing: Existing) -> Result<(), Errno> {
@@ -247,8 +255,22 @@ impl Seek for Draft<'_> {
     }
 }
 
-fn name(job: &Job) -> String {
-    format!("{DRAFT_PREFIX}{:016x}{DRAFT_SUFFIX}", job.random())
+/// The name of a file that is whole and about to be renamed.
+fn resent_name(job: &Job, spelled: &str) -> String {
+    let Some(key) = job.key() else {
+        return name(job.random());
+    };
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(key.as_bytes());
+    context.update(&[0]);
+    context.update(spelled.as_bytes());
+    let digest = context.finish();
+    let (head, _) = digest.as_ref().split_at(8);
+    name(u64::from_be_bytes(head.try_into().expect("eight bytes")))
+}
+
+fn name(number: u64) -> String {
+    format!("{DRAFT_PREFIX}{number:016x}{DRAFT_SUFFIX}")
 }
 
 fn errno(error: &io::Error) -> Errno {
@@ -256,121 +278,4 @@ fn errno(error: &io::Error) -> Errno {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-
-    use rustix::fs::Mode;
-
-    use super::*;
-    use crate::testing::Bench;
-
-    fn put(
-        bench: &Bench,
-        name: &str,
-        text: &str,
-        existing: Existing,
-        named: bool,
-    ) -> Result<u64, Error> {
-        let job = bench.job();
-        let folder = Folder::ambient(&bench.work()).unwrap();
-        let begin = if named {
-            Draft::begin_named
-        } else {
-            Draft::begin
-        };
-        let mut draft = begin(&job, &folder, name)?;
-        draft.write_all(text.as_bytes()).unwrap();
-        draft.commit(name, existing, Durable::Now)
-    }
-
-    #[test]
-    fn file_gets_its_name_when_it_is_whole() {
-        for named in [false, true] {
-            let bench = Bench::new();
-            assert_eq!(put(&bench, "a", "one", Existing::Keep, named).unwrap(), 3);
-            assert_eq!(bench.read("a"), "one");
-            let meta = std::fs::metadata(bench.work().join("a")).unwrap();
-            assert_eq!(
-                (meta.permissions().mode() & 0o777, meta.nlink()),
-                (0o600, 1)
-            );
-            let kept = put(&bench, "a", "two", Existing::Keep, named).unwrap_err();
-            assert!(matches!(kept, Error::AlreadyExists { .. }), "{kept:?}");
-            assert_eq!(
-                put(&bench, "a", "three", Existing::Replace, named).unwrap(),
-                5
-            );
-            assert_eq!(bench.read("a"), "three");
-            assert_eq!(bench.names(""), ["a"], "nothing else is left");
-        }
-    }
-
-    #[test]
-    fn dropped_draft_leaves_nothing() {
-        for named in [false, true] {
-            let bench = Bench::new();
-            let job = bench.job();
-            let folder = Folder::ambient(&bench.work()).unwrap();
-            let begin = if named {
-                Draft::begin_named
-            } else {
-                Draft::begin
-            };
-            let mut draft = begin(&job, &folder, "a").unwrap();
-            draft.write_all(b"half").unwrap();
-            drop(draft);
-            assert!(bench.names("").is_empty());
-        }
-    }
-
-    #[test]
-    fn neither_folder_nor_link_nor_fifo_is_replaced() {
-        for named in [false, true] {
-            let bench = Bench::new();
-            let work = bench.work();
-            std::fs::create_dir(work.join("dir")).unwrap();
-            std::fs::write(work.join("target"), "t").unwrap();
-            symlink("target", work.join("link")).unwrap();
-            rustix::fs::mknodat(
-                CWD,
-                work.join("fifo"),
-                FileType::Fifo,
-                Mode::from_raw_mode(0o600),
-                0,
-            )
-            .unwrap();
-            let replace = |name| put(&bench, name, "x", Existing::Replace, named).unwrap_err();
-            assert!(matches!(replace("dir"), Error::IsDirectory { .. }));
-            assert!(matches!(replace("link"), Error::Link { .. }));
-            assert!(matches!(replace("fifo"), Error::InvalidPath { .. }));
-            assert_eq!(bench.read("target"), "t");
-            assert_eq!(bench.names(""), ["dir", "fifo", "link", "target"]);
-        }
-    }
-
-    #[test]
-    fn same_bytes_pass_for_the_call_before() {
-        for named in [false, true] {
-            let bench = Bench::new();
-            let long = "l".repeat(CHUNK + 1);
-            put(&bench, "a", &long, Existing::Same, named).unwrap();
-            assert_eq!(
-                put(&bench, "a", &long, Existing::Same, named).unwrap(),
-                long.len() as u64
-            );
-            for other in [format!("{}x", &long[1..]), long[1..].to_owned()] {
-                let kept = put(&bench, "a", &other, Existing::Same, named).unwrap_err();
-                assert!(matches!(kept, Error::AlreadyExists { .. }), "{kept:?}");
-            }
-            assert_eq!(bench.names(""), ["a"]);
-        }
-    }
-
-    #[test]
-    fn one_write_waits_for_the_file_and_for_its_name() {
-        let bench = Bench::new();
-        let before = bench.engine.fsyncs.count();
-        put(&bench, "a", "x", Existing::Keep, false).unwrap();
-        assert_eq!(bench.engine.fsyncs.count() - before, 2);
-    }
-}
+mod tests;

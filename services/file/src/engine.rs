@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use gearmesh_runtime::{Call, Clock, Rng};
 
+use crate::claim::Claims;
 use crate::config::Config;
 use crate::error::Error;
 use crate::fsync::Fsyncs;
@@ -19,6 +20,7 @@ pub(crate) struct Engine {
     pub(crate) roots: Roots,
     pub(crate) notes: Notes,
     pub(crate) fsyncs: Fsyncs,
+    pub(crate) claims: Claims,
     pub(crate) clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 }
@@ -56,6 +58,7 @@ impl Engine {
             roots: Roots::new(&state, config)?,
             notes: Notes::new(state.join("file").join("notes")),
             fsyncs,
+            claims: Claims::default(),
             clock,
             rng,
         })

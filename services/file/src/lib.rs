@@ -13,8 +13,10 @@
 //!
 //! Must not know: workflows, other engines, the network.
 
+mod answer;
 mod archive;
 mod batch;
+mod claim;
 mod config;
 mod content;
 mod copy;
