@@ -22,6 +22,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .bytes(".")
         .compile_fds(compiler.file_descriptor_set())?;
+    let packages: Vec<_> = files
+        .iter()
+        .filter_map(|f| f.file_stem()?.to_str())
+        .collect();
+    std::fs::write(out.join("packages.rs"), format!("&{packages:?}"))?;
     Ok(())
 }
 

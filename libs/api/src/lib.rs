@@ -12,6 +12,9 @@
 /// Must stay bytes: decoding it into `prost_types` drops the options.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
+/// The nouns that have a package here: engines, and the packages that they share.
+pub const PACKAGES: &[&str] = include!(concat!(env!("OUT_DIR"), "/packages.rs"));
+
 /// Largest message in either direction, in bytes: set in every client and server.
 ///
 /// Larger than any answer that a person or an agent can use at once; streams and

@@ -40,6 +40,37 @@ pub(crate) struct Process {
     pub(crate) engines: BTreeMap<String, Joined>,
 }
 
+/// Keys at the top that are no service's section.
+const TOP_KEYS: [&str; 6] = [
+    "listen",
+    "endpoint",
+    "registry",
+    "engines",
+    "connections",
+    "gateway",
+];
+
+/// Refuses a file with a section that nobody reads: a misspelt one would be
+/// ignored in silence.
+fn known_sections(
+    file: &Path,
+    source: &config::File<config::FileSourceFile, config::FileFormat>,
+) -> Result<(), Error> {
+    use config::Source;
+    let sections = source.collect().map_err(|e| Error::Config {
+        key: file.display().to_string(),
+        reason: e.to_string(),
+    })?;
+    let known = |name: &str| TOP_KEYS.contains(&name) || gearmesh_api::PACKAGES.contains(&name);
+    match sections.keys().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::Config {
+            key: name.clone(),
+            reason: format!("is no section that {} can have", file.display()),
+        }),
+    }
+}
+
 /// An engine that is joined by its address.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,12 +99,12 @@ impl Config {
             key: file.display().to_string(),
             reason: e.to_string(),
         };
+        let written = config::File::from(file)
+            .format(config::FileFormat::Toml)
+            .required(false);
+        known_sections(file, &written)?;
         let settings = config::Config::builder()
-            .add_source(
-                config::File::from(file)
-                    .format(config::FileFormat::Toml)
-                    .required(false),
-            )
+            .add_source(written)
             .add_source(
                 config::Environment::with_prefix("GEARMESH")
                     .prefix_separator("_")
@@ -210,6 +241,9 @@ mod tests {
         let config = Config::load(&path, "x").unwrap();
         assert_eq!(config.get("http.ports.0"), None);
         assert_eq!(config.get("http.ports").unwrap()[0], 81);
+        std::fs::write(&path, "[htp]\nports = [81]\n").unwrap();
+        let error = Config::load(&path, "x").unwrap_err().to_string();
+        assert!(error.contains("`htp`"), "{error}");
         std::fs::write(&path, "[http\n").unwrap();
         let error = Config::load(&path, "x").unwrap_err().to_string();
         assert!(error.contains("gearmesh.toml"), "{error}");
