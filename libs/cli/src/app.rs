@@ -49,6 +49,10 @@ pub fn main(starter: Starter) -> ExitCode {
     }
 }
 
+/// Meshes of the folder that a run is taken to before it is given up: each time the one
+/// that was found has ended in the same moment.
+const PEERS_MAX: u32 = 5;
+
 /// How many threads a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Threads {
@@ -77,15 +81,13 @@ impl App {
             Command::Run(args) => self.run(args),
             Command::Validate(args) => {
                 self.choose(args.format);
-                let checker = self.checker(args.offline)?;
-                self.block_on_checker(&checker, async |app, checker| {
+                self.check(args.offline, async |app, checker| {
                     validate::validate(app, checker, &args.files, args.fix).await
                 })
             }
             Command::Plan(args) => {
                 self.choose(args.format);
-                let checker = self.checker(args.offline)?;
-                self.block_on_checker(&checker, async |app, checker| {
+                self.check(args.offline, async |app, checker| {
                     plan::plan(app, checker, &args.file).await
                 })
             }
@@ -120,29 +122,24 @@ impl App {
 
     fn run(&mut self, args: RunArgs) -> Result<Exit, Error> {
         self.find_server();
-        let RunArgs { command, file, .. } = &args;
-        if command.is_some() {
-            let RunArgs { command, .. } = args;
-            let Some(command) = command else {
-                return Ok(Exit::Done);
-            };
-            let url = self.server.clone().ok_or_else(|| self.no_server())?;
-            let client = Client::of_runs(&url, self.globals.timeout)?;
-            return block_on(Threads::One, runs::command(self, command, &client));
+        if let Some(command) = args.command {
+            self.log("error");
+            return block_on(self.threads(), runs::command(self, command));
         }
-        let name = file.clone().unwrap_or_default();
-        let prepared = run::prepare(self, &args, &name)?;
+        let name = args.file.clone().unwrap_or_default();
+        let request = run::prepare(self, &args, &name)?;
         self.log("error");
-        block_on(self.threads(), run::run(self, args, prepared))
-    }
-
-    fn no_server(&self) -> Error {
-        Error::Unreachable {
-            url: server::endpoint_file(&self.globals.folder())
-                .display()
-                .to_string(),
-            reason: "no mesh serves this folder".to_owned(),
+        for _ in 1..PEERS_MAX {
+            match block_on(self.threads(), run::run(self, &request)) {
+                // The process that served the folder has ended meanwhile. The request has a
+                // key, so another of its mesh answers the same run.
+                Err(Error::Unreachable { .. }) if self.globals.server.is_none() => {
+                    self.find_server()
+                }
+                other => return other,
+            }
         }
+        block_on(self.threads(), run::run(self, &request))
     }
 
     fn tool(&mut self, command: ToolCommand) -> Result<Exit, Error> {
@@ -203,26 +200,24 @@ impl App {
         }
     }
 
-    fn checker(&mut self, offline: bool) -> Result<Checker, Error> {
+    /// Checks at the server when there is one. Without it nothing waits, so that no
+    /// runtime is needed.
+    fn check(
+        &mut self,
+        offline: bool,
+        work: impl AsyncFnOnce(&mut Self, &Checker) -> Result<Exit, Error>,
+    ) -> Result<Exit, Error> {
         if !offline {
             self.find_server();
         }
-        match &self.server {
-            Some(url) => Ok(Checker::Server(Client::of_runs(url, self.globals.timeout)?)),
-            None => Checker::offline(),
-        }
-    }
-
-    /// Without a server nothing waits, so that no runtime is needed.
-    fn block_on_checker(
-        &mut self,
-        checker: &Checker,
-        work: impl AsyncFnOnce(&mut Self, &Checker) -> Result<Exit, Error>,
-    ) -> Result<Exit, Error> {
-        match checker {
-            Checker::Offline(_) => futures::executor::block_on(work(self, checker)),
-            Checker::Server(_) => block_on(Threads::One, work(self, checker)),
-        }
+        let Some(url) = self.server.clone() else {
+            let checker = Checker::offline()?;
+            return futures::executor::block_on(work(self, &checker));
+        };
+        block_on(Threads::One, async {
+            let checker = Checker::Server(Client::of_runs(&url, self.globals.timeout)?);
+            work(self, &checker).await
+        })
     }
 
     fn find_server(&mut self) {

@@ -49,7 +49,7 @@ pub(crate) enum Error {
     #[error("{}", inputs(.0))]
     Inputs(Vec<InputError>),
     /// A call failed.
-    #[error("{}", .0.message)]
+    #[error("{}", said(.0))]
     Call(Box<Failure>),
     /// The server is not there.
     #[error("no server answers at {url}")]
@@ -223,6 +223,15 @@ impl Error {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+/// What a server said, or that it said nothing.
+fn said(failure: &Failure) -> String {
+    match failure.message.as_str() {
+        "" if failure.reason == "UNIMPLEMENTED" => "the server does not have this".to_owned(),
+        "" => "the server gave no reason".to_owned(),
+        message => message.to_owned(),
     }
 }
 

@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::text::field;
 
-/// Connections in a row that bring no event before the watcher gives up.
+/// Connections in a row that bring no event before the watcher gives up: some eight
+/// seconds, in which a server that is started again is back.
 const FAILURES_MAX: u32 = 10;
 
 /// Wait before the second connection; it doubles each time.

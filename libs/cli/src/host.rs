@@ -5,12 +5,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::app::App;
 use crate::args::Globals;
 use crate::client::Client;
 use crate::error::Error;
+use crate::exit::Exit;
 use crate::feed;
 use crate::interrupts::Interrupts;
 use crate::output::Output;
+use crate::report;
 use crate::server;
 use crate::starter::{StartError, StartOptions, Started, Starter};
 use crate::text::{count, field};
@@ -77,9 +80,51 @@ pub(crate) async fn reach(starter: &Starter, options: StartOptions) -> Result<Pl
     }
 }
 
+/// Does work that needs the runs of this folder: at the server, else with a mesh in this
+/// process, which then serves until no run is open.
+pub(crate) async fn with_mesh(
+    app: &mut App,
+    demo: bool,
+    work: impl AsyncFnOnce(&mut App, &Client, &mut Interrupts) -> Result<Exit, Error>,
+) -> Result<Exit, Error> {
+    let mut interrupts = Interrupts::listen()?;
+    let place = match &app.server {
+        Some(url) => Place::There(url.clone()),
+        None => {
+            let options = StartOptions {
+                announce: true,
+                demo,
+                listen: Some(([127, 0, 0, 1], 0).into()),
+                ..options(&app.globals)
+            };
+            reach(&app.starter, options).await?
+        }
+    };
+    let client = Client::of_runs(place.url(), None)?;
+    let result = work(app, &client, &mut interrupts).await;
+    let Place::Here(started) = place else {
+        return result;
+    };
+    let shown = match result {
+        Err(error @ (Error::Interrupted { .. } | Error::Unfinished { .. })) => {
+            app.output.note("stopping; open runs go on with the next `gearmesh run` or `gearmesh dev` in this folder");
+            stop(started, &mut interrupts).await?;
+            return Err(error);
+        }
+        Err(error) => {
+            report::error(&mut app.output, &error);
+            error.exit()
+        }
+        Ok(exit) => exit,
+    };
+    let left = linger(&client, &mut interrupts, &mut app.output).await;
+    stop(started, &mut interrupts).await?;
+    left.map(|()| shown)
+}
+
 /// Serves until no run is open, so that runs which others started here, or which an
 /// earlier process left open, come to their ends.
-pub(crate) async fn linger(
+async fn linger(
     client: &Client,
     interrupts: &mut Interrupts,
     output: &mut Output,

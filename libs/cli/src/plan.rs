@@ -1,5 +1,7 @@
 //! `gearmesh plan FILE`.
 
+use std::collections::HashMap;
+
 use gearmesh_workflow::{Severity, check, plan as plan_of};
 use serde_json::{Value, json};
 
@@ -89,21 +91,16 @@ fn show(output: &mut Output, plan: &Value) -> Result<(), Error> {
 
 /// Level by level, each task with what it calls and why it waits.
 fn render(plan: &Value, style: Style) -> String {
-    let tasks: Vec<&Value> = plan
-        .get("tasks")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .collect();
-    let by_id: std::collections::HashMap<&str, &Value> =
-        tasks.iter().map(|t| (field(t, "id"), *t)).collect();
-    let mut needs: std::collections::HashMap<&str, Vec<String>> = std::collections::HashMap::new();
-    for edge in plan
-        .pointer("/dag/edges")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    let list = |place: &str| {
+        plan.pointer(place)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let tasks: Vec<&Value> = list("/tasks").collect();
+    let by_id: HashMap<&str, &Value> = tasks.iter().map(|t| (field(t, "id"), *t)).collect();
+    let mut needs: HashMap<&str, Vec<String>> = HashMap::new();
+    for edge in list("/dag/edges") {
         let reason = match field(edge, "reason") {
             "" | "needs" => String::new(),
             place => format!(" ({place})"),
@@ -113,69 +110,58 @@ fn render(plan: &Value, style: Style) -> String {
             .or_default()
             .push(format!("{}{reason}", field(edge, "from")));
     }
-    let levels: Vec<&Value> = plan
-        .pointer("/dag/levels")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .collect();
-    let of = |name: &str| {
+    let widest = |name: &str| {
         tasks
             .iter()
             .map(|t| field(t, name).chars().count())
             .max()
             .unwrap_or(0)
     };
-    let (id_width, tool_width) = (of("id"), of("tool").max(3));
-    let mut out = format!(
+    let widths = (widest("id"), widest("tool").max(3));
+    let levels: Vec<&Value> = list("/dag/levels").collect();
+    let mut lines = vec![format!(
         "{}   {}, {}",
         style.paint(Tone::Strong, &printable(field(plan, "workflow"))),
         count(tasks.len() as u64, "task"),
         count(levels.len() as u64, "level"),
-    );
+    )];
     for (number, level) in levels.iter().enumerate() {
-        out.push_str(&format!(
-            "\n{}",
-            style.paint(Tone::Quiet, &format!("level {number}"))
-        ));
-        for id in level
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
-            let Some(task) = by_id.get(id) else { continue };
-            let tool = match field(task, "tool") {
-                "" => field(task, "kind"),
-                tool => tool,
-            };
-            let mut line = format!(
-                "  {:id_width$}  {:tool_width$}  {:11}  {:13}",
-                printable(id),
-                printable(tool),
-                field(task, "effect"),
-                field(task, "keyed"),
-            );
-            if let Some(needs) = needs.get(id) {
-                line.push_str(&format!("  after {}", printable(&needs.join(", "))));
-            }
-            let dynamic: Vec<&str> = texts(task.get("dynamic")).collect();
-            if !dynamic.is_empty() {
-                line.push_str(&format!(
-                    "   at run time: {}",
-                    printable(&dynamic.join(", "))
-                ));
-            }
-            out.push('\n');
-            out.push_str(line.trim_end());
+        lines.push(style.paint(Tone::Quiet, &format!("level {number}")));
+        for task in texts(Some(level)).filter_map(|id| by_id.get(id)) {
+            let needs = needs.get(field(task, "id")).map_or(&[][..], Vec::as_slice);
+            lines.push(row(task, needs, widths));
         }
     }
     let path: Vec<&str> = texts(plan.get("criticalPath")).collect();
-    out.push_str(&format!(
-        "\nlongest path: {}",
-        printable(&path.join(" -> "))
-    ));
-    out
+    lines.push(format!("longest path: {}", printable(&path.join(" -> "))));
+    lines.join("\n")
+}
+
+/// One task: what it calls, the class of the call, what it waits for.
+fn row(task: &Value, needs: &[String], (id_width, tool_width): (usize, usize)) -> String {
+    let tool = match field(task, "tool") {
+        "" => field(task, "kind"),
+        tool => tool,
+    };
+    let mut line = format!(
+        "  {:id_width$}  {:tool_width$}  {:11}  {:13}",
+        printable(field(task, "id")),
+        printable(tool),
+        field(task, "effect"),
+        field(task, "keyed"),
+    );
+    if !needs.is_empty() {
+        line.push_str(&format!("  after {}", printable(&needs.join(", "))));
+    }
+    let dynamic: Vec<&str> = texts(task.get("dynamic")).collect();
+    if !dynamic.is_empty() {
+        line.push_str(&format!(
+            "   at run time: {}",
+            printable(&dynamic.join(", "))
+        ));
+    }
+    line.truncate(line.trim_end().len());
+    line
 }
 
 fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {

@@ -12,28 +12,28 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::file::WorkflowFile;
 use crate::follow::{Limits, document, follow};
-use crate::host::{self, Place};
+use crate::host;
 use crate::interrupts::Interrupts;
 use crate::output::Format;
-use crate::report;
-use crate::starter::StartOptions;
 use crate::text::field;
 use crate::verdict;
 use crate::viewer::Viewer;
 
 /// A run that is to be started.
-struct Request {
+#[derive(Debug)]
+pub(crate) struct Request {
     file: WorkflowFile,
     dialect: Dialect,
     params: Value,
     key: String,
     watch: Option<Watch>,
+    demo: bool,
     /// What each task calls, as far as it can be read without the server.
     tools: HashMap<String, String>,
 }
 
 /// What can be found wrong without a server is told before one is started.
-pub(crate) fn prepare(app: &App, args: &RunArgs, name: &str) -> Result<Prepared, Error> {
+pub(crate) fn prepare(app: &App, args: &RunArgs, name: &str) -> Result<Request, Error> {
     if name != "-" && !name.contains(['/', '.']) {
         return Err(Error::Usage {
             message: format!("no verb of `run` and no file: `{name}`"),
@@ -52,21 +52,7 @@ pub(crate) fn prepare(app: &App, args: &RunArgs, name: &str) -> Result<Prepared,
             text: file.text,
         });
     }
-    let given = given_inputs(args)?;
-    Ok(Prepared {
-        file,
-        dialect: checked.dialect,
-        workflow: checked.workflow,
-        given,
-    })
-}
-
-/// A file that was read, and what is given with it.
-pub(crate) struct Prepared {
-    file: WorkflowFile,
-    dialect: Dialect,
-    workflow: Option<Workflow>,
-    given: Given,
+    request(args, file, checked.dialect, checked.workflow.as_ref())
 }
 
 /// Inputs as they were given.
@@ -119,62 +105,32 @@ impl Given {
     }
 }
 
-/// Runs a workflow file to its end.
-pub(crate) async fn run(app: &mut App, args: RunArgs, prepared: Prepared) -> Result<Exit, Error> {
-    let mut interrupts = Interrupts::listen()?;
-    let request = request(&args, prepared)?;
-    let place = match &app.server {
-        Some(url) => Place::There(url.clone()),
-        None => {
-            let options = StartOptions {
-                announce: true,
-                demo: !args.no_demo,
-                listen: Some(([127, 0, 0, 1], 0).into()),
-                ..host::options(&app.globals)
-            };
-            host::reach(&app.starter, options).await?
-        }
-    };
-    let client = Client::of_runs(place.url(), None)?;
-    let result = start(app, &client, &request, &mut interrupts).await;
-    let Place::Here(started) = place else {
-        return result;
-    };
-    let shown = match result {
-        Err(error @ (Error::Interrupted { .. } | Error::Unfinished { .. })) => {
-            app.output.tell("stopping; the run goes on with the next `gearmesh run` or `gearmesh dev` in this folder");
-            host::stop(started, &mut interrupts).await?;
-            return Err(error);
-        }
-        Err(error) => {
-            report::error(&mut app.output, &error);
-            error.exit()
-        }
-        Ok(exit) => exit,
-    };
-    let left = host::linger(&client, &mut interrupts, &mut app.output).await;
-    host::stop(started, &mut interrupts).await?;
-    left.map(|()| shown)
+/// Runs a workflow file to its end, at the server or in this process.
+pub(crate) async fn run(app: &mut App, request: &Request) -> Result<Exit, Error> {
+    let demo = request.demo;
+    host::with_mesh(app, demo, async |app, client, interrupts| {
+        start(app, client, request, interrupts).await
+    })
+    .await
 }
 
-fn request(args: &RunArgs, prepared: Prepared) -> Result<Request, Error> {
-    let Prepared {
-        file,
-        dialect,
-        workflow,
-        given,
-    } = prepared;
+fn request(
+    args: &RunArgs,
+    file: WorkflowFile,
+    dialect: Dialect,
+    workflow: Option<&Workflow>,
+) -> Result<Request, Error> {
     let mut params = json!({
         "source": file.text,
         "fileName": file.name,
         "dialect": dialect.as_str(),
         "folder": file.folder()?,
     });
-    let inputs = given.bind(workflow.as_ref())?;
+    let inputs = given_inputs(args)?.bind(workflow)?;
     if !inputs.is_empty() {
         params["inputs"] = inputs.into();
     }
-    let tools = workflow.iter().flat_map(|w| &w.tasks).map(|task| {
+    let tools = workflow.into_iter().flat_map(|w| &w.tasks).map(|task| {
         let tool = task.tool().unwrap_or_else(|| task.kind.as_str());
         (task.id.clone(), tool.to_owned())
     });
@@ -185,6 +141,7 @@ fn request(args: &RunArgs, prepared: Prepared) -> Result<Request, Error> {
             .clone()
             .unwrap_or_else(|| format!("cli_{:016x}", fastrand::u64(..))),
         watch: args.watch,
+        demo: !args.no_demo,
         file,
         dialect,
         params,
@@ -286,11 +243,11 @@ pub(crate) async fn watch(
     client: &Client,
     run: &str,
     watch: Watch,
+    interrupts: &mut Interrupts,
 ) -> Result<Exit, Error> {
-    let mut interrupts = Interrupts::listen()?;
     let mut viewer = Viewer::of(Some(watch), &app.output, HashMap::new());
     let limits = Limits {
-        interrupts: &mut interrupts,
+        interrupts,
         timeout: app.globals.timeout,
     };
     let ended = follow(client, run, &mut viewer, limits, &mut app.output).await?;

@@ -7,16 +7,26 @@ use crate::args::RunCommand;
 use crate::client::Client;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::host;
+use crate::interrupts::Interrupts;
 use crate::output::Output;
 use crate::run;
 use crate::table;
 use crate::text::{duration, field, printable};
 
-/// Looks after runs on a server.
-pub(crate) async fn command(
+/// Looks after runs, at the server or in this process.
+pub(crate) async fn command(app: &mut App, command: RunCommand) -> Result<Exit, Error> {
+    host::with_mesh(app, true, async |app, client, interrupts| {
+        perform(app, command, client, interrupts).await
+    })
+    .await
+}
+
+async fn perform(
     app: &mut App,
     command: RunCommand,
     client: &Client,
+    interrupts: &mut Interrupts,
 ) -> Result<Exit, Error> {
     match command {
         RunCommand::List {
@@ -34,7 +44,7 @@ pub(crate) async fn command(
             Ok(Exit::Done)
         }
         RunCommand::Show { run } => run::show_run(app, client, &run).await,
-        RunCommand::Watch { run, watch } => run::watch(app, client, &run, watch).await,
+        RunCommand::Watch { run, watch } => run::watch(app, client, &run, watch, interrupts).await,
         RunCommand::Cancel { run } => {
             let answer = client
                 .call("orchestrator.cancel_run", json!({"runId": run}))

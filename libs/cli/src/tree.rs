@@ -112,6 +112,12 @@ impl Tree {
         self.rows[at].line(&Widths::of(&self.rows, usize::MAX), now, style)
     }
 
+    /// What a row says but for the time: equal when nothing has changed.
+    pub(crate) fn state(&self, at: usize, now: u64) -> String {
+        let row = &self.rows[at];
+        format!("{} {}", row.status.mark().0, row.remark(now))
+    }
+
     /// Everything on one line.
     pub(crate) fn summary(&self) -> String {
         format!("{}  {}  {}", self.workflow, self.run, self.counts())

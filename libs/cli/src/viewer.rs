@@ -16,8 +16,8 @@ pub(crate) enum Viewer {
     Tree(Tree, Screen),
     /// One line, drawn again and again on a terminal.
     Line(Tree, Screen),
-    /// A line for each change.
-    Changes(Tree),
+    /// A line for each change; the last remark of each row.
+    Changes(Tree, HashMap<usize, String>),
     /// The events themselves, a line each, on standard output.
     Events,
     /// Nothing.
@@ -35,7 +35,7 @@ impl Viewer {
             Some(Watch::Json) => Self::Events,
             _ if output.quiet => Self::Silent,
             Some(Watch::Tree) if output.live => Self::Tree(Tree::new(tools), Screen::default()),
-            Some(Watch::Tree) => Self::Changes(Tree::new(tools)),
+            Some(Watch::Tree) => Self::Changes(Tree::new(tools), HashMap::new()),
             None if output.live => Self::Line(Tree::new(tools), Screen::default()),
             None => Self::Silent,
         }
@@ -57,12 +57,16 @@ impl Viewer {
             Self::Tree(tree, _) | Self::Line(tree, _) => {
                 tree.apply(event, now);
             }
-            Self::Changes(tree) => {
+            Self::Changes(tree, said) => {
                 let first = event.get("run").is_some_and(Value::is_object)
                     && event.get("error").is_none_or(Value::is_null);
                 let changed = tree.apply(event, now);
                 if let Some(row) = changed {
-                    output.note(&tree.line(row, now, output.err_style));
+                    let state = tree.state(row, now);
+                    if said.get(&row) != Some(&state) {
+                        said.insert(row, state);
+                        output.note(&tree.line(row, now, output.err_style));
+                    }
                 } else if first && !crate::feed::is_end(event) {
                     output.note(&tree.head(output.err_style));
                 }
@@ -87,7 +91,7 @@ impl Viewer {
                     output,
                 );
             }
-            Self::Changes(_) | Self::Events | Self::Silent => {}
+            Self::Changes(..) | Self::Events | Self::Silent => {}
         }
     }
 
@@ -96,7 +100,7 @@ impl Viewer {
         match self {
             Self::Tree(..) => self.draw(now, output),
             Self::Line(_, screen) => screen.show(&[], output),
-            Self::Changes(_) | Self::Events | Self::Silent => {}
+            Self::Changes(..) | Self::Events | Self::Silent => {}
         }
     }
 }

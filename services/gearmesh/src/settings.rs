@@ -31,6 +31,11 @@ pub(crate) fn of(options: &StartOptions) -> Result<Config, StartError> {
             }
         }
     }
+    // Workflow files below the folder in which the mesh was started may name theirs.
+    if config.get("orchestrator.folders").is_none() {
+        let here = absolute(Path::new("."))?;
+        config.set("orchestrator.folders", json!([here.to_string_lossy()]));
+    }
     for (prefix, target) in &options.roots {
         let name = prefix
             .trim_start_matches('/')

@@ -1,0 +1,102 @@
+//! A mesh that lives in the process of a command.
+
+use rustix::process::Signal;
+
+use crate::folder::{Folder, SLOW, SMALL};
+
+#[test]
+fn second_run_uses_the_mesh_of_the_first() {
+    let folder = Folder::new();
+    folder.write("small.yaml", SMALL);
+    folder.write("slow.yaml", SLOW);
+    let mut first = folder.start(&["run", "slow.yaml", "--watch"]);
+    first.wait_for("wait");
+    assert!(folder.path(".gearmesh/endpoint").exists());
+    folder.gearmesh(&["run", "small.yaml"]).with(0);
+    let listed = folder
+        .gearmesh(&["run", "list", "-o", "json"])
+        .with(0)
+        .json();
+    assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");
+    let ended = first.end().with(0);
+    assert!(ended.out.contains("done  true"), "{ended:#?}");
+    assert!(!folder.path(".gearmesh/endpoint").exists());
+}
+
+#[test]
+fn runs_that_start_at_the_same_time_share_one_mesh() {
+    let folder = Folder::new();
+    folder.write("small.yaml", SMALL);
+    let all: Vec<_> = (0..4)
+        .map(|_| folder.start(&["run", "small.yaml", "-o", "name"]))
+        .collect();
+    let mut ids: Vec<String> = all.into_iter().map(|run| run.end().with(0).out).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 4);
+    let listed = folder
+        .gearmesh(&["run", "list", "-o", "json"])
+        .with(0)
+        .json();
+    assert_eq!(listed.as_array().unwrap().len(), 4, "{listed}");
+}
+
+#[test]
+fn interrupted_run_goes_on_with_the_next_command() {
+    let folder = Folder::new();
+    folder.write("slow.yaml", SLOW);
+    let mut run = folder.start(&["run", "slow.yaml", "--watch"]);
+    run.wait_for("wait");
+    run.signal(Signal::INT);
+    let ended = run.end().with(130);
+    let id = ended
+        .err
+        .split_whitespace()
+        .find(|w| w.starts_with("run_"))
+        .unwrap()
+        .to_owned();
+    assert!(
+        ended.err.contains(&format!("gearmesh run watch {id}")),
+        "{ended:#?}"
+    );
+    let ended = folder.gearmesh(&["run", "watch", &id]).with(0);
+    assert!(ended.out.contains("done  true"), "{ended:#?}");
+}
+
+#[test]
+fn killed_run_is_taken_up_by_the_next_command() {
+    let folder = Folder::new();
+    folder.write("small.yaml", SMALL);
+    folder.write("slow.yaml", SLOW);
+    let mut run = folder.start(&["run", "slow.yaml", "--watch", "--request-key", "k"]);
+    run.wait_for("wait");
+    run.signal(Signal::KILL);
+    assert_eq!(run.end().code, None);
+    folder.gearmesh(&["run", "small.yaml"]).with(0);
+    let runs = folder
+        .gearmesh(&["run", "list", "-o", "json"])
+        .with(0)
+        .json();
+    let slow = runs
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|r| r["workflow"] == "slow")
+        .unwrap();
+    assert_eq!(slow["status"], "succeeded", "{runs}");
+}
+
+#[test]
+fn run_that_takes_too_long_goes_on_without_its_watcher() {
+    let folder = Folder::new();
+    folder.write("slow.yaml", SLOW);
+    let ended = folder
+        .gearmesh(&["run", "slow.yaml", "--timeout", "50ms", "-o", "json"])
+        .with(8);
+    assert!(ended.err.contains("\"TIMEOUT\""), "{ended:#?}");
+    let listed = folder
+        .gearmesh(&["run", "list", "-o", "json"])
+        .with(0)
+        .json();
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+}
