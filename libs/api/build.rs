@@ -4,6 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells the folder by the environment"
+)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let protos = Path::new("../../proto");
     println!("cargo:rerun-if-changed={}", protos.display());

@@ -27,6 +27,7 @@ pub use gearmesh::*;
     missing_debug_implementations,
     unreachable_pub,
     clippy::all,
+    clippy::pedantic,
     reason = "generated"
 )]
 mod gearmesh {
@@ -76,6 +77,7 @@ mod gearmesh {
 #[allow(
     unreachable_pub,
     clippy::all,
+    clippy::pedantic,
     reason = "generated; the options of the tool package name these"
 )]
 mod google {

@@ -32,7 +32,7 @@ pub use keyed::Keyed;
 pub use process::{main, stop_signal};
 pub use reflection::Reflection;
 pub use serve::{Running, start};
-pub use service::{CallOf, Service};
+pub use service::{CallOf, Service, Started};
 pub use telemetry::log_to_stderr;
 
 pub use futures::future::BoxFuture;

@@ -14,6 +14,7 @@ use tonic::transport::Server;
 use tower::ServiceExt;
 
 use gearmesh_link::{Engine, Link, Mesh, Origin};
+use gearmesh_store::Counts;
 
 use crate::clock::{Clock, Rng, SystemClock, SystemRng};
 use crate::config::{Config, Process};
@@ -278,6 +279,16 @@ impl Running {
     #[must_use]
     pub fn mesh(&self) -> &Mesh {
         &self.mesh
+    }
+
+    /// What each service's store has cost; services that never opened theirs are
+    /// not among them.
+    #[must_use]
+    pub fn stores(&self) -> Vec<(&'static str, Counts)> {
+        self.contexts
+            .iter()
+            .filter_map(|cx| Some((cx.service(), cx.inner.store.get()?.counts())))
+            .collect()
     }
 
     /// Cancelled when drain begins, by whoever begins it.

@@ -7,6 +7,9 @@ use gearmesh_link::Call;
 
 use crate::Context;
 
+/// The routes of a service, once it has started.
+pub type Started = BoxFuture<'static, Result<Routes, Box<dyn std::error::Error + Send + Sync>>>;
+
 /// A service: a name, descriptors, and how it starts.
 #[derive(Clone, Copy)]
 pub struct Service {
@@ -15,8 +18,7 @@ pub struct Service {
     /// Raw descriptors that hold the engine's package.
     pub descriptors: fn() -> &'static [u8],
     /// Starts it and gives its routes.
-    pub start:
-        fn(Context) -> BoxFuture<'static, Result<Routes, Box<dyn std::error::Error + Send + Sync>>>,
+    pub start: fn(Context) -> Started,
 }
 
 impl std::fmt::Debug for Service {

@@ -65,7 +65,7 @@ impl Ttl {
     }
 
     /// The instant at which a value stored now expires, in milliseconds since 1970.
-    pub(crate) fn from_now(self, now_ms: i64) -> i64 {
+    pub(crate) fn expires_at(self, now_ms: i64) -> i64 {
         now_ms.saturating_add(i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX))
     }
 }

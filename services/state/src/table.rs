@@ -181,7 +181,7 @@ async fn apply(tx: &mut SqliteConnection, change: &Change, now: i64) -> Result<C
     match change {
         Change::Put { value, ttl, .. } => {
             let version = found + 1;
-            let expires_ms = ttl.map(|t| t.from_now(now));
+            let expires_ms = ttl.map(|t| t.expires_at(now));
             sqlx::query(
                 "INSERT INTO entry (key, value, version, updated, expires) VALUES (?1, ?2, ?3, ?4, ?5) \
                  ON CONFLICT (key) DO UPDATE SET value = ?2, version = ?3, updated = ?4, expires = ?5",

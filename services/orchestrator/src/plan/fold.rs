@@ -349,14 +349,14 @@ impl From<&journal::Problem> for Problem {
             message: problem.message.clone(),
             retryable: problem.retryable,
             hint: problem.hint.clone(),
-            details: parse(&problem.details),
+            details: Box::new(parse(&problem.details)),
         }
     }
 }
 
 impl From<&Problem> for journal::Problem {
     fn from(problem: &Problem) -> Self {
-        let details = match &problem.details {
+        let details = match &*problem.details {
             Value::Null => bytes::Bytes::new(),
             details => details.to_string().into(),
         };

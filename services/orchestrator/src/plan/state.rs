@@ -191,7 +191,7 @@ pub(crate) struct Problem {
     pub(crate) message: String,
     pub(crate) retryable: bool,
     pub(crate) hint: String,
-    pub(crate) details: Value,
+    pub(crate) details: Box<Value>,
 }
 
 impl Problem {
@@ -201,7 +201,7 @@ impl Problem {
             message: message.into(),
             retryable: false,
             hint: String::new(),
-            details: Value::Null,
+            details: Box::default(),
         }
     }
 }

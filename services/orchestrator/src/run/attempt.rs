@@ -159,6 +159,7 @@ pub(crate) async fn recover(cx: &Context, dispatch: &Dispatch) -> Answer {
 fn unknown(tool: &Tool, why: &str, cause: Option<&str>) -> Answer {
     let text = format!("whether `{}` took effect is not known: {why}", tool.id);
     let details = cause.map_or(serde_json::Value::Null, |c| serde_json::json!({"cause": c}));
+    let details = Box::new(details);
     Answer::Unknown(Problem {
         hint: "look at the target before you repeat the call".to_owned(),
         details,
@@ -209,9 +210,9 @@ fn problem(cx: &Context, failure: &Failure) -> Problem {
         retryable,
         hint: String::new(),
         details: if details.is_empty() {
-            serde_json::Value::Null
+            Box::default()
         } else {
-            details.into()
+            Box::new(details.into())
         },
     }
 }
