@@ -48,7 +48,7 @@ impl Gateway {
             views: Views::new(mesh.clone()),
             health: Health::new(&cx),
             proxy: Proxy::new(&cx),
-            mcp: mcp::Endpoint::new(mesh, &origins, cx.shutdown().clone()),
+            mcp: mcp::Endpoint::new(mesh, &origins),
             origins,
             cx,
         };

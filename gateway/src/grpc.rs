@@ -4,6 +4,8 @@
 //! through in both directions as they come, and a caller that leaves drops the
 //! engine's call with its own.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use tonic::Status;
@@ -20,6 +22,7 @@ use gearmesh_runtime::{Context, Reflection};
 use crate::deadline;
 use crate::health::GrpcHealth;
 use crate::reply::Response;
+use crate::timed;
 
 /// The name by which `access` lets the gateway call an RPC.
 const PEER: &str = "gateway";
@@ -72,22 +75,34 @@ impl Proxy {
     }
 
     pub(crate) async fn answer(&self, request: http::Request<Body>) -> Response {
-        let mut request = request.map(GrpcBody::new);
+        let request = request.map(GrpcBody::new);
         let path = request.uri().path();
         let response = if Reflection::serves(path) {
             self.reflection.answer(request).await
         } else if GrpcHealth::serves(path) {
             self.health.answer(request).await
         } else {
-            match self.prepare(&mut request) {
-                Ok(link) => match link.oneshot(request).await {
-                    Ok(response) => response,
-                    Err(error) => unreached(&error).into_http(),
-                },
-                Err(status) => status.into_http(),
-            }
+            self.pass(request).await.unwrap_or_else(Status::into_http)
         };
         response.map(Body::new)
+    }
+
+    /// Sends the request on. The deadline is for the beginning of the answer, as
+    /// everywhere in gRPC.
+    async fn pass(
+        &self,
+        mut request: http::Request<GrpcBody>,
+    ) -> Result<http::Response<GrpcBody>, Status> {
+        let limit = shorten(request.headers_mut());
+        let link = self.prepare(&mut request)?;
+        let answer = link.oneshot(request);
+        let answered = match limit {
+            Some(limit) => tokio::time::timeout(limit, answer)
+                .await
+                .map_err(|_| late())?,
+            None => answer.await,
+        };
+        answered.map_err(|error| unreached(&error))
     }
 
     /// Finds the engine and makes the request one of the mesh.
@@ -110,7 +125,6 @@ impl Proxy {
         })?;
         let headers = request.headers_mut();
         strip(headers);
-        shorten(headers);
         headers.insert(names::ENGINE, engine);
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         *request.version_mut() = Version::HTTP_2;
@@ -146,16 +160,15 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// Lets the engine's deadline strike before the one of the server under us, which
-/// would answer without a reason.
-fn shorten(headers: &mut HeaderMap) {
+/// Lets our deadline and the engine's strike before the one of the server under us,
+/// which would answer without a reason. Gives the time that is left.
+fn shorten(headers: &mut HeaderMap) -> Option<Duration> {
     let given = headers
-        .get(deadline::GRPC_TIMEOUT)
-        .and_then(|v| v.to_str().ok())
-        .and_then(deadline::grpc);
-    let Some(left) = given.and_then(|t| t.checked_sub(deadline::MARGIN)) else {
-        return;
-    };
+        .get(deadline::GRPC_TIMEOUT)?
+        .to_str()
+        .ok()
+        .and_then(deadline::grpc)?;
+    let left = given.saturating_sub(deadline::MARGIN);
     let call = Call {
         timeout: Some(left),
         ..Call::default()
@@ -166,6 +179,7 @@ fn shorten(headers: &mut HeaderMap) {
     {
         headers.insert(deadline::GRPC_TIMEOUT, value);
     }
+    Some(left)
 }
 
 fn unknown(catalog: &Catalog, path: &str) -> Status {
@@ -207,8 +221,16 @@ fn tool_id(path: &str) -> String {
     id
 }
 
-/// Nobody answered.
+fn late() -> Status {
+    let text = "the engine did not answer within the deadline";
+    Refusal::new(CommonFault::Timeout, text).into()
+}
+
+/// Nobody answered, or not in time.
 fn unreached(error: &(dyn std::error::Error + 'static)) -> Status {
+    if timed::is_expired(error) {
+        return late();
+    }
     let cause = std::iter::successors(Some(error), |e| e.source())
         .last()
         .map(ToString::to_string);
@@ -277,7 +299,7 @@ mod tests {
         for (given, left) in [
             ("1S", "995000u"),
             ("100m", "95000000n"),
-            ("3m", "3m"),
+            ("3m", "0n"),
             ("nonsense", "nonsense"),
         ] {
             let mut headers = headers(&[("grpc-timeout", given)]);

@@ -23,6 +23,7 @@ mod origin;
 mod page;
 mod reply;
 mod rest;
+mod timed;
 mod view;
 
 use gearmesh_runtime::{BoxFuture, Context, Service};

@@ -13,6 +13,7 @@ mod tools;
 use gearmesh_link::Mesh;
 use gearmesh_runtime::CancellationToken;
 use rmcp::ServiceExt;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::server::Server;
 
@@ -35,11 +36,93 @@ pub enum StdioError {
 /// # Errors
 /// [`StdioError::Initialize`] when the first message is none of the protocol.
 pub async fn serve_stdio(mesh: Mesh, shutdown: CancellationToken) -> Result<(), StdioError> {
-    let serving = Server::new(mesh).serve_with_ct(rmcp::transport::stdio_pipes(), shutdown.clone());
+    serve(mesh, rmcp::transport::stdio_pipes(), shutdown).await
+}
+
+async fn serve<R, W>(
+    mesh: Mesh,
+    streams: (R, W),
+    shutdown: CancellationToken,
+) -> Result<(), StdioError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let serving = Server::new(mesh).serve_with_ct(streams, shutdown.clone());
     let running = tokio::select! {
         running = serving => running.map_err(|e| StdioError::Initialize(Box::new(e)))?,
         () = shutdown.cancelled() => return Ok(()),
     };
     running.waiting().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::CallToolRequestParams;
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tools_are_served_over_a_pipe_until_the_client_ends() {
+        let mesh = gearmesh_testkit::TestMesh::start(&[gearmesh_state::SERVICE]).await;
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let serving = serve(
+            mesh.mesh().clone(),
+            tokio::io::split(ours),
+            CancellationToken::new(),
+        );
+        let asking = async {
+            let client = ().serve(tokio::io::split(theirs)).await.unwrap();
+            assert_eq!(client.list_all_tools().await.unwrap().len(), 4);
+            let arguments = json!({"key": "a", "value": [1]});
+            let call = CallToolRequestParams::new("state_put")
+                .with_arguments(arguments.as_object().unwrap().clone());
+            let answer = client.call_tool(call).await.unwrap();
+            assert_eq!(
+                answer.structured_content,
+                Some(json!({"key": "a", "version": 1}))
+            );
+            client.cancel().await.unwrap();
+        };
+        let (served, ()) = tokio::join!(serving, asking);
+        served.unwrap();
+    }
+
+    #[tokio::test]
+    async fn shutdown_ends_the_server() {
+        let mesh = gearmesh_testkit::TestMesh::start(&[gearmesh_state::SERVICE]).await;
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let shutdown = CancellationToken::new();
+        let serving = serve(
+            mesh.mesh().clone(),
+            tokio::io::split(ours),
+            shutdown.clone(),
+        );
+        let asking = async {
+            let client = ().serve(tokio::io::split(theirs)).await.unwrap();
+            shutdown.cancel();
+            client.waiting().await.unwrap();
+        };
+        let (served, _) = tokio::join!(serving, asking);
+        served.unwrap();
+    }
+
+    #[tokio::test]
+    async fn first_message_must_be_of_the_protocol() {
+        let mesh = gearmesh_testkit::TestMesh::start(&[gearmesh_state::SERVICE]).await;
+        let (ours, theirs) = tokio::io::duplex(1024);
+        drop(theirs);
+        let served = serve(
+            mesh.mesh().clone(),
+            tokio::io::split(ours),
+            CancellationToken::new(),
+        )
+        .await;
+        assert!(
+            matches!(served, Err(StdioError::Initialize(_))),
+            "{served:?}"
+        );
+    }
 }

@@ -20,7 +20,6 @@ mod tools;
 use std::sync::Arc;
 
 use axum::body::Body;
-use futures::TryStreamExt;
 use http::{HeaderValue, StatusCode, header};
 use prost_reflect::MessageDescriptor;
 use serde_json::Value;
@@ -28,16 +27,16 @@ use serde_json::Value;
 use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_catalog::Tool;
 use gearmesh_fault::Refusal;
-use gearmesh_link::{Call, invoke, invoke_stream};
 use gearmesh_runtime::Context;
 
 use self::accept::Format;
 use self::path::Path;
 use self::query::Query;
-use self::stream::Messages;
 use self::table::{Matched, Target, ToolRoute, Unmatched};
+use crate::deadline;
 use crate::page;
 use crate::reply::{self, Asker, JSON, Refused, Response, with_body};
+use crate::timed;
 use crate::view::View;
 
 pub(crate) use self::table::{Table, member};
@@ -48,11 +47,28 @@ pub(crate) use self::tools::{not_found, with_preset};
 /// The header by which a browser goes on with a stream.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Answers a request for a REST route.
+/// Answers a request for a REST route within the time that its caller gives.
 ///
 /// # Errors
 /// What is wrong with the request, or what the engine answered.
 pub(crate) async fn answer(
+    cx: &Context,
+    view: Arc<View>,
+    asker: &Asker,
+    request: http::Request<Body>,
+) -> Result<Response, Refused> {
+    // From here, not from when the body is there: the caller's clock runs already.
+    let Some(limit) = deadline::of(request.headers())? else {
+        return routed(cx, view, asker, request).await;
+    };
+    let answered = tokio::time::timeout(limit, routed(cx, view, asker, request)).await;
+    answered.unwrap_or_else(|_| {
+        let text = format!("no answer within {} ms", limit.as_millis());
+        Err(Refusal::new(CommonFault::Timeout, text).into())
+    })
+}
+
+async fn routed(
     cx: &Context,
     view: Arc<View>,
     asker: &Asker,
@@ -205,10 +221,17 @@ impl Asked<'_> {
         let call = call::of(&self.parts.headers, self.asker)?;
         let link = self.cx.link(&tool.engine)?;
         if tool.streaming {
-            let messages = messages(link, tool.clone(), params, call);
-            return stream::answer(messages, format, tool.resume_field.is_some(), self.asker).await;
+            let messages = timed::messages(link, tool.clone(), params, call);
+            return stream::answer(
+                messages,
+                format,
+                tool.resume_field.is_some(),
+                self.asker,
+                self.cx.shutdown(),
+            )
+            .await;
         }
-        let answer = invoke(&link, tool, params, &call).await?;
+        let answer = timed::answer(&link, tool, params, call).await?;
         Ok(self.answered(&tool.method.output(), answer, shape))
     }
 
@@ -258,12 +281,6 @@ impl Asked<'_> {
         }
         with_body(status, JSON, format!("{value:#}\n"))
     }
-}
-
-/// The messages of a streaming tool; the call itself begins with the first poll.
-fn messages(link: gearmesh_link::Link, tool: Arc<Tool>, params: Value, call: Call) -> Messages {
-    let begin = async move { invoke_stream(&link, &tool, params, &call).await };
-    Box::pin(futures::stream::once(begin).try_flatten())
 }
 
 /// The path of what was created: the member's template with the value of its field.

@@ -8,7 +8,6 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 
 use gearmesh_link::Mesh;
-use gearmesh_runtime::CancellationToken;
 
 use super::server::Server;
 use crate::limits::BODY_MAX;
@@ -36,7 +35,7 @@ impl std::fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn new(mesh: Mesh, origins: &Origins, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(mesh: Mesh, origins: &Origins) -> Self {
         let hosts = LOOPBACK
             .iter()
             .map(|h| (*h).to_owned())
@@ -50,8 +49,8 @@ impl Endpoint {
             .with_allowed_origins(pages.chain(origins.origins().iter().map(|o| with_port(o))))
             .with_max_request_body_bytes(BODY_MAX)
             .with_legacy_session_mode(false)
-            .with_json_response(true)
-            .with_cancellation_token(shutdown);
+            // No token of the shutdown: a call that is under way may end within the drain.
+            .with_json_response(true);
         let server = Server::new(mesh);
         Self {
             service: StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config),

@@ -15,10 +15,11 @@ use tonic::Status;
 use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_catalog::Catalog;
 use gearmesh_fault::{Failure, Refusal};
-use gearmesh_link::{Call, Mesh, invoke};
+use gearmesh_link::{Call, Mesh};
 
 use super::{result, tools};
 use crate::rest::{not_found, with_preset};
+use crate::timed;
 
 /// How long a list may be kept, in milliseconds.
 const LIST_TTL_MS: u64 = 300_000;
@@ -78,7 +79,7 @@ impl Server {
             return Err(Refusal::new(CommonFault::NotImplemented, text).into());
         }
         let link = self.mesh.link(&tool.engine)?;
-        invoke(&link, &tool, params, &call).await
+        timed::answer(&link, &tool, params, call).await
     }
 }
 

@@ -1,20 +1,20 @@
 //! A server stream over HTTP: a JSON array, lines, or server-sent events.
 
-use std::pin::Pin;
-
 use axum::body::Body;
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
+use futures::{StreamExt, stream};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tonic::Status;
 
+use gearmesh_api::tool::v1::CommonFault;
+use gearmesh_fault::Refusal;
+use gearmesh_runtime::CancellationToken;
+
 use super::accept::Format;
 use crate::limits::{COMMENT_AFTER, HEAD_WAIT};
 use crate::reply::{Asker, Refused, Response, with_body};
-
-/// The messages of a tool.
-pub(crate) type Messages = Pin<Box<dyn Stream<Item = Result<Value, Status>> + Send>>;
+use crate::timed::Messages;
 
 /// The field of a message that says where the stream stands.
 const CURSOR: &str = "cursor";
@@ -26,6 +26,8 @@ struct Writer {
     /// Messages have a cursor by which the stream can go on.
     resumes: bool,
     asker: Asker,
+    /// Cancelled when the process drains.
+    shutdown: CancellationToken,
     /// Read before the headers were sent.
     first: Option<Option<Result<Value, Status>>>,
     count: u64,
@@ -43,6 +45,7 @@ pub(crate) async fn answer(
     format: Format,
     resumes: bool,
     asker: &Asker,
+    shutdown: &CancellationToken,
 ) -> Result<Response, Refused> {
     let first = match tokio::time::timeout(HEAD_WAIT, messages.next()).await {
         Ok(Some(Err(status))) => return Err(status.into()),
@@ -54,6 +57,7 @@ pub(crate) async fn answer(
         format,
         resumes,
         asker: asker.clone(),
+        shutdown: shutdown.clone(),
         first,
         count: 0,
         cursor: None,
@@ -81,13 +85,10 @@ impl Writer {
         }
         let next = match self.first.take() {
             Some(first) => first,
-            None if self.format == Format::Events => {
-                match tokio::time::timeout(COMMENT_AFTER, self.messages.next()).await {
-                    Ok(next) => next,
-                    Err(_) => return Some(Ok(Bytes::from_static(b":\n\n"))),
-                }
-            }
-            None => self.messages.next().await,
+            None => match self.next().await {
+                Some(next) => next,
+                None => return Some(Ok(Bytes::from_static(b":\n\n"))),
+            },
         };
         match next {
             Some(Ok(message)) => Some(Ok(self.message(&message))),
@@ -99,6 +100,26 @@ impl Writer {
                 self.ended = true;
                 self.end()
             }
+        }
+    }
+
+    /// The next message, the end, or nothing when it is time for a comment.
+    async fn next(&mut self) -> Option<Option<Result<Value, Status>>> {
+        let is_quiet = async {
+            match self.format {
+                Format::Events => tokio::time::sleep(COMMENT_AFTER).await,
+                // Neither an array nor lines have room for one.
+                Format::Json | Format::Lines => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            next = self.messages.next() => Some(next),
+            () = self.shutdown.cancelled() => {
+                let text = "the gateway is stopping; go on from the last cursor";
+                Some(Some(Err(Refusal::new(CommonFault::ShuttingDown, text).into())))
+            }
+            () = is_quiet => None,
         }
     }
 
@@ -151,8 +172,6 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use gearmesh_api::tool::v1::CommonFault;
-    use gearmesh_fault::Refusal;
     use http_body_util::BodyExt;
 
     use super::*;
@@ -169,7 +188,14 @@ mod tests {
         let headers =
             headers.map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)));
         let asker = Asker::of(&headers.into_iter().collect(), &gearmesh_runtime::SystemRng);
-        let answer = answer(Box::pin(stream::iter(messages)), format, true, &asker).await;
+        let answer = answer(
+            Box::pin(stream::iter(messages)),
+            format,
+            true,
+            &asker,
+            &CancellationToken::new(),
+        )
+        .await;
         let mut body = match answer {
             Ok(response) => response.into_body(),
             Err(refused) => return expected.assert_eq(&asker.refuse(refused).status().to_string()),
@@ -258,11 +284,40 @@ mod tests {
         .await;
     }
 
+    #[tokio::test]
+    async fn drain_ends_a_stream_with_its_reason() {
+        let asker = Asker::of(&http::HeaderMap::new(), &gearmesh_runtime::SystemRng);
+        let endless: Messages = Box::pin(stream::iter([Ok(json!({}))]).chain(stream::pending()));
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
+        let answer = answer(endless, Format::Events, true, &asker, &shutdown).await;
+        let body = answer
+            .unwrap()
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes();
+        let text = std::str::from_utf8(&body).unwrap();
+        assert!(
+            text.contains("event: error") && text.contains("SHUTTING_DOWN"),
+            "{text}"
+        );
+    }
+
     #[tokio::test(start_paused = true)]
     async fn silent_stream_starts_and_sends_comments() {
         let asker = Asker::of(&http::HeaderMap::new(), &gearmesh_runtime::SystemRng);
         let silent: Messages = Box::pin(stream::pending());
-        let response = answer(silent, Format::Events, true, &asker).await.unwrap();
+        let response = answer(
+            silent,
+            Format::Events,
+            true,
+            &asker,
+            &CancellationToken::new(),
+        )
+        .await
+        .unwrap();
         let frame = response.into_body().frame().await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), ":\n\n");
     }
