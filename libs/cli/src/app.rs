@@ -9,14 +9,15 @@ use gearmesh_catalog::Catalog;
 use serde_json::json;
 use tokio::runtime::Builder;
 
-use crate::args::{Cli, Command, Globals, McpCommand, RunArgs, TextOrJson, ToolCommand};
+use crate::args::{Cli, Command, McpCommand, RunArgs, TextOrJson, ToolCommand};
 use crate::client::{Client, built_in, catalog_of};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::globals::Globals;
 use crate::output::{Format, Output};
 use crate::starter::Starter;
 use crate::validate::Checker;
-use crate::{call, explain, params, plan, report, run, runs, serve, server, tool, validate};
+use crate::{call, explain, plan, report, run, runs, serve, server, tool, validate, words};
 
 /// A command under way.
 #[derive(Debug)]
@@ -179,7 +180,7 @@ impl App {
     }
 
     fn call(&mut self, name: &str, rest: Vec<String>) -> Result<Exit, Error> {
-        let (later, words) = params::split(rest)?;
+        let (later, words) = words::split(rest)?;
         self.globals = self.globals.clone().with(later);
         self.output = Output::of_process(
             self.globals.format(),

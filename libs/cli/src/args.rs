@@ -1,14 +1,8 @@
 //! The command line as a type.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::Duration;
-
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde_json::Value;
 
-use crate::output::Format;
-use crate::style::Wishes;
+use crate::globals::Globals;
 
 /// Runs workflows over tools: files, HTTP, state and whatever joins.
 #[derive(Debug, Parser)]
@@ -26,119 +20,6 @@ pub(crate) struct Cli {
     pub(crate) globals: Globals,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Flags of every command; they work before and after the verb.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct Globals {
-    /// Use the server at this address instead of the one of this folder
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "GEARMESH_SERVER",
-        hide_env = true
-    )]
-    pub(crate) server: Option<String>,
-    /// How data is written [default: table]
-    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
-    pub(crate) output: Option<Format>,
-    /// Nothing but data and errors
-    #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
-    /// Logs of the mesh in this process; twice for more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
-    /// No colours, no redrawing
-    #[arg(long, global = true)]
-    pub(crate) no_color: bool,
-    /// Agree to what would be asked
-    #[arg(short, long, global = true)]
-    pub(crate) yes: bool,
-    /// Longest time that the command may take, as `30s`
-    #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
-    pub(crate) timeout: Option<Duration>,
-    /// Folder of the state [default: ./.gearmesh]
-    #[arg(
-        short = 'C',
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "GEARMESH_FOLDER",
-        hide_env = true
-    )]
-    pub(crate) folder: Option<PathBuf>,
-    /// Settings [default: ./gearmesh.toml]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// A setting of the mesh in this process, as `http.ports=[8080]`
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = setting)]
-    pub(crate) set: Vec<(String, Value)>,
-    /// Where an absolute path of a tool leads, as `/results=DIR`
-    #[arg(long, global = true, value_name = "PREFIX=DIR", value_parser = root)]
-    pub(crate) root: Vec<(String, PathBuf)>,
-    #[command(flatten)]
-    pub(crate) terminal: Terminal,
-}
-
-/// What the environment says of the terminal; the flags themselves stay hidden.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct Terminal {
-    #[arg(long, hide = true, global = true, env = "NO_COLOR", hide_env = true)]
-    env_no_color: Option<OsString>,
-    #[arg(
-        long,
-        hide = true,
-        global = true,
-        env = "CLICOLOR_FORCE",
-        hide_env = true
-    )]
-    env_force_color: Option<OsString>,
-    #[arg(long, hide = true, global = true, env = "TERM", hide_env = true)]
-    env_term: Option<OsString>,
-    #[arg(long, hide = true, global = true, env = "CI", hide_env = true)]
-    env_ci: Option<OsString>,
-}
-
-impl Globals {
-    /// How data is written.
-    pub(crate) fn format(&self) -> Format {
-        self.output.unwrap_or(Format::Table)
-    }
-
-    /// Folder of the state.
-    pub(crate) fn folder(&self) -> PathBuf {
-        self.folder
-            .clone()
-            .unwrap_or_else(|| PathBuf::from(".gearmesh"))
-    }
-
-    /// What is wanted of colours.
-    pub(crate) fn wishes(&self) -> Wishes {
-        let set = |value: &Option<OsString>| value.as_ref().is_some_and(|v| !v.is_empty());
-        let t = &self.terminal;
-        let dumb = t.env_term.as_ref().is_some_and(|term| term == "dumb");
-        Wishes {
-            never: self.no_color || set(&t.env_no_color) || set(&t.env_ci) || dumb,
-            always: set(&t.env_force_color) && t.env_force_color.as_ref().is_some_and(|v| v != "0"),
-        }
-    }
-
-    /// These flags, with those that were given further behind.
-    pub(crate) fn with(mut self, later: Self) -> Self {
-        self.server = later.server.or(self.server);
-        self.output = later.output.or(self.output);
-        self.quiet |= later.quiet;
-        self.verbose += later.verbose;
-        self.no_color |= later.no_color;
-        self.yes |= later.yes;
-        self.timeout = later.timeout.or(self.timeout);
-        self.folder = later.folder.or(self.folder);
-        self.config = later.config.or(self.config);
-        self.set.extend(later.set);
-        self.root.extend(later.root);
-        self
-    }
 }
 
 /// What to do.
@@ -350,10 +231,6 @@ pub(crate) enum McpCommand {
     },
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    gearmesh_workflow::duration::parse(text).map_err(|e| e.to_string())
-}
-
 /// `KEY=VALUE`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -362,35 +239,13 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// `KEY=VALUE` where the value is JSON, else text.
-pub(crate) fn setting(text: &str) -> Result<(String, Value), String> {
-    let (key, value) = pair(text)?;
-    let value = serde_json::from_str(&value).unwrap_or(Value::String(value));
-    Ok((key, value))
-}
-
-fn root(text: &str) -> Result<(String, PathBuf), String> {
-    let (prefix, folder) = pair(text)?;
-    if !prefix.starts_with('/') || prefix == "/" || prefix.contains("..") {
-        return Err(format!(
-            "`{prefix}` must be an absolute path such as /results"
-        ));
-    }
-    if folder.is_empty() {
-        return Err("the folder is missing".to_owned());
-    }
-    Ok((
-        prefix.trim_end_matches('/').to_owned(),
-        PathBuf::from(folder),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
     use serde_json::json;
 
     use super::*;
+    use crate::output::Format;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(std::iter::once("gearmesh").chain(line.split_whitespace()))
@@ -444,7 +299,11 @@ mod tests {
         ] {
             let (globals, _) = run(line);
             assert_eq!(globals.format(), Format::Json, "{line}");
-            assert_eq!(globals.timeout, Some(Duration::from_secs(90)), "{line}");
+            assert_eq!(
+                globals.timeout,
+                Some(std::time::Duration::from_secs(90)),
+                "{line}"
+            );
         }
         let error = parse("run x.yaml --timeout 30").unwrap_err().to_string();
         assert!(error.contains("unit"), "{error}");
@@ -482,22 +341,5 @@ mod tests {
             panic!("no short form");
         };
         assert_eq!(words, ["file", "copy", "--source", "a"]);
-    }
-
-    #[test]
-    fn environment_decides_on_colours() {
-        let wishes = |set: &dyn Fn(&mut Globals)| {
-            let mut globals = Globals::default();
-            set(&mut globals);
-            globals.wishes()
-        };
-        assert!(!wishes(&|_| {}).never);
-        assert!(wishes(&|g| g.no_color = true).never);
-        assert!(wishes(&|g| g.terminal.env_no_color = Some("1".into())).never);
-        assert!(!wishes(&|g| g.terminal.env_no_color = Some("".into())).never);
-        assert!(wishes(&|g| g.terminal.env_term = Some("dumb".into())).never);
-        assert!(wishes(&|g| g.terminal.env_ci = Some("true".into())).never);
-        assert!(wishes(&|g| g.terminal.env_force_color = Some("1".into())).always);
-        assert!(!wishes(&|g| g.terminal.env_force_color = Some("0".into())).always);
     }
 }

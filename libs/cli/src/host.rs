@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::app::App;
-use crate::args::Globals;
 use crate::client::Client;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::feed;
+use crate::globals::Globals;
 use crate::interrupts::Interrupts;
 use crate::output::Output;
 use crate::report;

@@ -21,6 +21,7 @@ mod explain;
 mod feed;
 mod file;
 mod follow;
+mod globals;
 mod host;
 mod interrupts;
 mod nearest;
@@ -42,6 +43,7 @@ mod tree;
 mod validate;
 mod verdict;
 mod viewer;
+mod words;
 
 pub use app::main;
 pub use starter::{StartError, StartOptions, Started, Starter};

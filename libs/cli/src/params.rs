@@ -1,10 +1,9 @@
 //! Parameters of a tool as they are typed.
 
-use clap::{Args, FromArgMatches};
 use gearmesh_catalog::Tool;
 use serde_json::{Map, Value};
 
-use crate::args::{Globals, pair};
+use crate::args::pair;
 use crate::error::Error;
 use crate::file::WorkflowFile;
 use crate::nearest::nearest;
@@ -14,52 +13,6 @@ use crate::nearest::nearest;
 pub(crate) struct CallArgs {
     pub(crate) params: Map<String, Value>,
     pub(crate) key: Option<String>,
-}
-
-/// What follows the name of a tool, apart: flags that every command has, and the rest.
-/// A parameter that is called like one of those flags is given by `-p`.
-pub(crate) fn split(words: Vec<String>) -> Result<(Globals, Vec<String>), Error> {
-    let command = Globals::augment_args(clap::Command::new("gearmesh").no_binary_name(true));
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    let mut words = words.into_iter();
-    while let Some(word) = words.next() {
-        if word == "--" {
-            theirs.extend(words);
-            break;
-        }
-        let name = word.split('=').next().unwrap_or_default();
-        let known = command
-            .get_arguments()
-            .filter(|a| !a.is_hide_set())
-            .find(|a| match name.strip_prefix("--") {
-                Some(long) => a.get_long() == Some(long),
-                None => {
-                    let mut letters = name.chars();
-                    letters.next() == Some('-')
-                        && letters.next().is_some_and(|l| a.get_short() == Some(l))
-                }
-            });
-        let Some(known) = known else {
-            theirs.push(word);
-            continue;
-        };
-        let is_short = !name.starts_with("--");
-        let has_value = word.contains('=') || (is_short && word.chars().count() > 2);
-        let takes_value = known.get_action().takes_values() && !has_value;
-        ours.push(word);
-        if takes_value {
-            ours.extend(words.next());
-        }
-    }
-    let matches = command.try_get_matches_from(ours).map_err(|e| usage(&e))?;
-    let globals = Globals::from_arg_matches(&matches).map_err(|e| usage(&e))?;
-    Ok((globals, theirs))
-}
-
-fn usage(error: &clap::Error) -> Error {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    Error::usage(first.trim_start_matches("error: "))
 }
 
 /// Reads the parameters of a call by the tool's schema.
@@ -331,7 +284,6 @@ mod tests {
 
     use super::*;
     use crate::client::built_in;
-    use crate::output::Format;
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_owned).collect()
@@ -420,19 +372,6 @@ mod tests {
                 .unwrap_err()
                 .contains("twice")
         );
-    }
-
-    #[test]
-    fn flags_of_every_command_are_told_apart() {
-        let (globals, rest) = split(words(
-            "--key a -o json --timeout=5s -y --value b -C x -- --output c",
-        ))
-        .unwrap();
-        assert_eq!(globals.format(), Format::Json);
-        assert!(globals.yes);
-        assert_eq!(globals.folder(), std::path::Path::new("x"));
-        assert_eq!(rest, words("--key a --value b --output c"));
-        assert!(split(words("-o wrong")).is_err());
     }
 
     #[test]

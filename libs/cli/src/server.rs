@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::args::Globals;
+use crate::globals::Globals;
 
 /// How long the port of an announced server may take to answer: it is on this machine.
 const PROBE: Duration = Duration::from_millis(300);

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::future::Future;
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -85,6 +86,7 @@ fn hold(folder: &Path) -> Result<File, StartError> {
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(0o600)
         .open(&path);
     let file = file.map_err(|e| settings::unusable(&path, &e))?;
     match file.try_lock() {
