@@ -1,8 +1,7 @@
 //! The rules on other people's crates, over the lock file.
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use cargo_metadata::MetadataCommand;
+use std::process::Command;
 
 /// Crates of which a second version would split types or double the build.
 const ONE_OF_EACH: [&str; 12] = [
@@ -37,28 +36,38 @@ const BANNED: [&str; 13] = [
     "biscuit-auth",
 ];
 
-/// The crates that are built, by name with their versions. The lock file also
-/// names what features would bring that nobody turns on.
+/// The crates that are built, by name with their versions. `cargo tree` resolves
+/// features as a build does; the lock file and `cargo metadata` also name what
+/// other targets and features that nobody turns on would bring.
 fn built() -> BTreeMap<String, BTreeSet<String>> {
-    let metadata = MetadataCommand::new()
-        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
-        .other_options(vec!["--locked".to_owned()])
-        .exec()
-        .expect("cargo metadata");
-    let resolve = metadata.resolve.as_ref().expect("the resolved graph");
-    let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|n| (&n.id, n)).collect();
-    let mut open: Vec<_> = metadata.workspace_members.iter().collect();
-    let mut seen = BTreeSet::new();
-    while let Some(id) = open.pop() {
-        if seen.insert(id) {
-            open.extend(nodes[id].deps.iter().map(|d| &d.pkg));
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--workspace",
+            "--locked",
+            "--prefix",
+            "none",
+            "--no-dedupe",
+            "--format",
+            "{p}",
+        ])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .expect("cargo tree runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let mut words = line.split_whitespace();
+        if let (Some(name), Some(version)) = (words.next(), words.next()) {
+            let versions = found.entry(name.to_owned()).or_default();
+            versions.insert(version.to_owned());
         }
     }
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for package in metadata.packages.iter().filter(|p| seen.contains(&p.id)) {
-        let versions = found.entry(package.name.to_string()).or_default();
-        versions.insert(package.version.to_string());
-    }
+    assert!(found.contains_key("tonic"), "the tree was read");
     found
 }
 
