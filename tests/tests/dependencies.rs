@@ -47,7 +47,6 @@ fn built() -> BTreeMap<String, BTreeSet<String>> {
             "--locked",
             "--prefix",
             "none",
-            "--no-dedupe",
             "--format",
             "{p}",
         ])
