@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+
+/// Permissions of a file of the state.
+const OWNER_ALONE: u32 = 0o600;
 
 /// A request as the log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,7 @@ impl Lines {
                 .create(true)
                 .append(true)
                 .read(true)
+                .mode(OWNER_ALONE)
                 .open(&path)?;
             let text = read(&path)?;
             // A line cut short by a crash must not swallow the next one.

@@ -1,7 +1,9 @@
 //! The site: its routes, and what happens to every request.
 
 use std::collections::HashMap;
+use std::fs::DirBuilder;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +70,11 @@ impl DemoSite {
     /// [`Error`] names the address or the file that cannot be used.
     pub async fn bind_port(folder: &Path, port: u16) -> Result<(Self, SocketAddr), Error> {
         let folder = folder.join("demo-site");
-        std::fs::create_dir_all(&folder).map_err(|source| Error::File {
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder);
+        made.map_err(|source| Error::File {
             path: folder.clone(),
             source,
         })?;
