@@ -3,10 +3,14 @@
 //! Real parts only: a service runs behind its real layers on a real store in a
 //! temporary folder, a process is the built binary, a kill is `kill -9`.
 
+mod chance;
 mod golden;
 mod mesh;
 mod process;
+mod tree;
 
+pub use chance::chance;
 pub use golden::golden;
 pub use mesh::TestMesh;
 pub use process::{Process, wait_until};
+pub use tree::tree;
