@@ -1,0 +1,260 @@
+//! What the documents show is run, checked and parsed by the built program.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use gearmesh_testkit::tree;
+use gearmesh_tests::gearmesh;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How an example ends: exit code, status, and outputs that are sure.
+type Expected = (&'static str, i32, &'static str, fn() -> Value);
+
+/// One row for each example; one without a row is a failure.
+const EXPECTED: &[Expected] = &[
+    (
+        "archive-folder",
+        0,
+        "succeeded",
+        || json!({"files": 3, "intact": true, "archive": "work://notes.tar.gz"}),
+    ),
+    (
+        "counter",
+        0,
+        "succeeded",
+        || json!({"count": 1, "first": true}),
+    ),
+    (
+        "errors",
+        0,
+        "succeeded",
+        || json!({"limit": 3, "because": "HTTP_STATUS", "apology": "skipped", "files": ["quotes.json"]}),
+    ),
+    (
+        "hello",
+        0,
+        "succeeded",
+        || json!({"of": 5, "file": "work://quote.txt"}),
+    ),
+    (
+        "many-sources",
+        10,
+        "partial",
+        || json!({"total": 19, "failedSources": ["nowhere"]}),
+    ),
+    (
+        "site-report",
+        0,
+        "succeeded",
+        || json!({"items": 19, "attempts": 3, "archived": 3, "archive": "work://report.zip"}),
+    ),
+];
+
+const SUFFIX: &str = ".workflow.yaml";
+
+fn examples() -> Vec<String> {
+    let entries = std::fs::read_dir(tree().join("docs/examples")).expect("the examples");
+    let names = entries.map(|e| e.expect("an entry").file_name());
+    let mut names: Vec<String> = names
+        .filter_map(|n| n.to_string_lossy().strip_suffix(SUFFIX).map(str::to_owned))
+        .collect();
+    names.sort();
+    names
+}
+
+/// A folder with a copy of the examples, as a reader has them.
+fn desk() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let examples_folder = folder.path().join("docs/examples");
+    std::fs::create_dir_all(&examples_folder).expect("a folder");
+    for name in examples() {
+        let file = format!("{name}{SUFFIX}");
+        std::fs::copy(
+            tree().join("docs/examples").join(&file),
+            examples_folder.join(&file),
+        )
+        .expect("a copy");
+    }
+    folder
+}
+
+fn path(name: &str) -> String {
+    format!("docs/examples/{name}{SUFFIX}")
+}
+
+#[test]
+fn every_example_says_how_it_ends() {
+    let rows: BTreeSet<String> = EXPECTED.iter().map(|e| e.0.to_owned()).collect();
+    assert_eq!(rows, examples().into_iter().collect());
+}
+
+#[tokio::test]
+async fn every_example_runs_to_the_end_it_shows() {
+    for (name, code, status, outputs) in EXPECTED {
+        let folder = desk();
+        let ran = gearmesh(folder.path(), &["run", &path(name), "-o", "json"]).await;
+        assert_eq!(ran.code, *code, "{name}: {}{}", ran.out, ran.err);
+        let run = ran.json();
+        assert_eq!(run["status"], *status, "{name}");
+        for (key, value) in outputs().as_object().expect("a map") {
+            assert_eq!(run["outputs"][key], *value, "{name}: {key}");
+        }
+        for (key, value) in run["outputs"].as_object().expect("outputs") {
+            assert!(!value.is_null(), "{name}: {key} is null");
+        }
+    }
+}
+
+#[tokio::test]
+async fn counter_goes_on_from_the_run_before() {
+    let folder = desk();
+    for outputs in [
+        json!({"count": 1, "first": true}),
+        json!({"count": 2, "first": false}),
+    ] {
+        let ran = gearmesh(folder.path(), &["run", &path("counter"), "-o", "json"]).await;
+        assert_eq!(ran.json()["outputs"], outputs);
+    }
+}
+
+#[tokio::test]
+async fn folder_that_the_report_names_holds_its_files() {
+    let folder = desk();
+    let ran = gearmesh(folder.path(), &["run", &path("site-report"), "-o", "json"]).await;
+    let run = ran.json();
+    let named = run["outputs"]["folder"].as_str().expect("a folder");
+    let files = ["report.zip", "report/report.json", "report/report.md"];
+    for file in files {
+        let path = folder.path().join(named).join(file);
+        let size = path.metadata().map_or(0, |m| m.len());
+        assert!(size > 100, "{}: {size} bytes", path.display());
+    }
+}
+
+/// A block of a document that stands between fences.
+struct Block {
+    at: String,
+    language: String,
+    text: String,
+}
+
+fn blocks(name: &str, text: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (number, line) in text.lines().enumerate() {
+        match (&mut open, line.trim_start().strip_prefix("```")) {
+            (None, Some(language)) => {
+                open = Some(Block {
+                    at: format!("{name}:{}", number + 1),
+                    language: language.trim().to_owned(),
+                    text: String::new(),
+                });
+            }
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some(block), None) => {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "{name} ends within a block");
+    blocks
+}
+
+fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of the tree") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            documents(&path, found);
+        } else if path.extension().is_some_and(|e| e == "md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The blocks of README and of every document.
+fn documented() -> Vec<Block> {
+    let mut files = vec![tree().join("README.md")];
+    documents(&tree().join("docs"), &mut files);
+    let read = |path: PathBuf| {
+        let name = path.strip_prefix(tree()).expect("below the tree");
+        let text = std::fs::read_to_string(&path);
+        let text = text.unwrap_or_else(|e| panic!("{}: {e}", name.display()));
+        blocks(&name.display().to_string(), &text)
+    };
+    files.into_iter().flat_map(read).collect()
+}
+
+#[tokio::test]
+async fn workflows_in_documents_are_valid() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for block in documented() {
+        let is_workflow = |line: &str| line == "tasks:" || line.starts_with("tasks: ");
+        if block.language != "yaml" || !block.text.lines().any(is_workflow) {
+            continue;
+        }
+        let file = "shown.workflow.yaml";
+        std::fs::write(folder.path().join(file), &block.text).expect("a file");
+        let ran = gearmesh(folder.path(), &["validate", "--offline", file]).await;
+        assert_eq!(ran.code, 0, "{}\n{}{}", block.at, ran.out, ran.err);
+    }
+}
+
+/// The arguments of a line that calls the program, without comment and prompt.
+fn arguments(line: &str) -> Option<Vec<String>> {
+    let line = line.trim().trim_start_matches("$ ");
+    let line = line.split(" #").next().unwrap_or_default();
+    let rest = ["gearmesh ", "cargo run --release -- "]
+        .iter()
+        .find_map(|program| line.strip_prefix(program))?;
+    if rest.contains(['|', '>', '<', '`', '$', '\\', '&', '{']) {
+        return None;
+    }
+    let unquoted = |word: &str| word.trim_matches(['\'', '"']).to_owned();
+    Some(rest.split_whitespace().map(unquoted).collect())
+}
+
+#[tokio::test]
+async fn commands_in_documents_are_understood() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut seen = 0;
+    for block in documented() {
+        if !["sh", "bash", "console", ""].contains(&block.language.as_str()) {
+            continue;
+        }
+        for line in block.text.lines() {
+            let Some(mut words) = arguments(line) else {
+                continue;
+            };
+            for word in words.iter().filter(|w| w.starts_with("docs/examples/")) {
+                assert!(tree().join(word).is_file(), "{}: no {word}", block.at);
+            }
+            // Explains the command in place of doing it, once it has understood the words before.
+            words.push("--help".to_owned());
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let ran = gearmesh(folder.path(), &words).await;
+            assert_eq!(ran.code, 0, "{}: {line}\n{}{}", block.at, ran.out, ran.err);
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "README shows how the program is called");
+}
+
+#[test]
+fn blocks_and_commands_are_read_as_they_stand() {
+    let text =
+        "a\n```yaml\ntasks:\n  x\n```\nb\n  ```sh\n  gearmesh run x.yaml -i a='b'  # why\n  ```\n";
+    let found = blocks("f", text);
+    let shown: Vec<(&str, &str)> = found
+        .iter()
+        .map(|b| (b.at.as_str(), b.language.as_str()))
+        .collect();
+    assert_eq!(shown, [("f:2", "yaml"), ("f:7", "sh")]);
+    assert_eq!(found[0].text, "tasks:\n  x\n");
+    let words = arguments(found[1].text.trim_end()).expect("a command");
+    assert_eq!(words, ["run", "x.yaml", "-i", "a='b"]);
+    assert_eq!(arguments("gearmesh run list | head"), None);
+    assert_eq!(arguments("echo gearmesh run"), None);
+}
