@@ -1,0 +1,207 @@
+//! What a crate may import, and how its sources are kept.
+//!
+//! Direct `[dependencies]` only: tests may use what they like.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+use gearmesh_testkit::tree;
+
+/// Which crates of ours a crate may import, and which features of the generated
+/// types. What is not in the table may import nothing.
+struct Row {
+    name: &'static str,
+    imports: &'static [&'static str],
+    packages: &'static [&'static str],
+}
+
+const fn row(
+    name: &'static str,
+    imports: &'static [&'static str],
+    packages: &'static [&'static str],
+) -> Row {
+    Row {
+        name,
+        imports,
+        packages,
+    }
+}
+
+/// What an engine may import.
+const ENGINE: &[&str] = &["api", "fault", "link", "runtime", "store"];
+
+const TABLE: &[Row] = &[
+    row("api", &[], &[]),
+    row("catalog", &["api"], &[]),
+    row("fault", &["api"], &[]),
+    row("expr", &[], &[]),
+    row("workflow", &["catalog", "expr"], &[]),
+    row("link", &["catalog", "fault"], &[]),
+    row("store", &["fault"], &[]),
+    row(
+        "runtime",
+        &[
+            "api", "catalog", "expr", "fault", "link", "store", "workflow",
+        ],
+        &["ledger"],
+    ),
+    row("state", ENGINE, &["state"]),
+    row("file", ENGINE, &["file"]),
+    row("http", ENGINE, &["http"]),
+    row("demo", ENGINE, &[]),
+    row(
+        "orchestrator",
+        &[
+            "api", "catalog", "expr", "fault", "link", "runtime", "store", "workflow",
+        ],
+        &["orchestrator", "journal", "ledger"],
+    ),
+    row(
+        "gateway",
+        &["api", "catalog", "fault", "link", "runtime", "workflow"],
+        &["orchestrator"],
+    ),
+    row(
+        "cli",
+        &["api", "catalog", "fault", "link", "workflow"],
+        &["orchestrator"],
+    ),
+    row(
+        "gearmesh",
+        &[
+            "cli",
+            "demo",
+            "file",
+            "gateway",
+            "http",
+            "orchestrator",
+            "runtime",
+            "state",
+        ],
+        &[],
+    ),
+    row(
+        "testkit",
+        &[
+            "api", "catalog", "expr", "fault", "link", "runtime", "store", "workflow",
+        ],
+        &["ledger"],
+    ),
+    // Its own `[dependencies]` are those of an engine that tests join to a mesh.
+    row("tests", &["api", "runtime", "testkit"], &["ledger"]),
+];
+
+/// Imports beside the table, each with its reason.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[(
+    "link",
+    "api",
+    "the faults that all tools share and the largest message; no engine's types",
+)];
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(tree().join("Cargo.toml"))
+        .no_deps()
+        .other_options(["--offline".to_owned()])
+        .exec()
+        .expect("cargo describes the workspace")
+}
+
+/// The crate's name without the project's.
+fn short(name: &str) -> &str {
+    name.strip_prefix("gearmesh-").unwrap_or(name)
+}
+
+fn is_ours(name: &str) -> bool {
+    name == "gearmesh" || name.starts_with("gearmesh-")
+}
+
+fn imports(package: &Package) -> BTreeMap<String, BTreeSet<String>> {
+    let normal = package
+        .dependencies
+        .iter()
+        .filter(|d| d.kind == DependencyKind::Normal);
+    normal
+        .filter(|d| is_ours(&d.name))
+        .map(|d| {
+            (
+                short(&d.name).to_owned(),
+                d.features.iter().cloned().collect(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn crates_import_what_the_table_allows() {
+    let metadata = metadata();
+    let mut broken = Vec::new();
+    for package in metadata.workspace_packages() {
+        let name = short(&package.name);
+        let Some(row) = TABLE.iter().find(|r| r.name == name) else {
+            broken.push(format!("{name} is not in the table"));
+            continue;
+        };
+        for (import, packages) in imports(package) {
+            let excepted = EXCEPTIONS
+                .iter()
+                .any(|(from, to, _)| (*from, *to) == (name, &import));
+            if !row.imports.contains(&import.as_str()) && !excepted {
+                broken.push(format!("{name} imports {import}"));
+            }
+            if import != "api" {
+                continue;
+            }
+            for package in packages {
+                if !row.packages.contains(&package.as_str()) {
+                    broken.push(format!("{name} sees the types of {package}"));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn table_and_exceptions_name_nothing_that_is_not_there() {
+    let metadata = metadata();
+    let packages = metadata.workspace_packages();
+    let mut gone = Vec::new();
+    for row in TABLE {
+        for name in row.imports.iter().chain([&row.name]) {
+            if !packages.iter().any(|p| short(&p.name) == *name) {
+                gone.push((*name).to_owned());
+            }
+        }
+    }
+    for (from, to, _) in EXCEPTIONS {
+        let package = packages.iter().find(|p| short(&p.name) == *from);
+        if !package.is_some_and(|p| imports(p).contains_key(*to)) {
+            gone.push(format!("{from} -> {to}"));
+        }
+    }
+    assert!(gone.is_empty(), "{gone:?}");
+}
+
+#[test]
+fn default_member_is_the_binary() {
+    let metadata = metadata();
+    let names: Vec<&str> = metadata
+        .workspace_default_packages()
+        .iter()
+        .map(|p| p.name.as_str())
+        .collect();
+    assert_eq!(names, ["gearmesh"]);
+}
+
+#[test]
+fn lints_of_the_workspace_apply_everywhere() {
+    for package in metadata().workspace_packages() {
+        let manifest = std::fs::read_to_string(&package.manifest_path).expect("a manifest");
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{}",
+            package.name
+        );
+    }
+}
