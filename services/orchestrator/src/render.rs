@@ -70,7 +70,7 @@ pub(crate) fn executed(state: &State, now_ms: i64) -> api::ExecuteResponse {
         success: None,
         execution_id,
         run_id,
-        status,
+        status: Some(status),
         start_time: run.start_time,
         end_time: run.end_time,
         duration: run.duration,
