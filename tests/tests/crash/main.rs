@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use gearmesh_testkit::chance;
 
-use crate::kill::Kill;
+use crate::kill::Kills;
 use crate::round::{Reference, Round};
 
-/// How often the server is killed.
+/// How often the server is killed in the middle of a run of its own.
 const ROUNDS: usize = 20;
 
 /// Rounds at a time: more only wait for the processor.
@@ -23,8 +23,8 @@ const AT_ONCE: usize = 4;
 async fn killed_runs_go_on_and_end_as_if_nothing_had_been() {
     let mut chance = chance();
     let reference = Reference::make().await;
-    let kills: Vec<Kill> = (0..ROUNDS)
-        .map(|n| Kill::draw(n, ROUNDS, &reference, &mut chance))
+    let kills: Vec<Kills> = (0..ROUNDS)
+        .map(|n| Kills::draw(n, ROUNDS, &reference, &mut chance))
         .collect();
     let rounds = kills
         .into_iter()
@@ -56,7 +56,6 @@ async fn killed_runs_go_on_and_end_as_if_nothing_had_been() {
         open >= ROUNDS / 4,
         "only {open} kills fell into an open run"
     );
-    for state in ["pending", "running", "succeeded"] {
-        assert!(fell.contains_key(state), "no kill met a task {state}");
-    }
+    let under_way = fell.contains_key("running") || fell.contains_key("retrying");
+    assert!(under_way, "no kill met a task under way");
 }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tonic::Request;
 
 use crate::evidence::{self, Reports};
-use crate::kill::Kill;
+use crate::kill::{Kill, Kills};
 
 const FILE: &str = "site-report.workflow.yaml";
 
@@ -39,7 +39,7 @@ pub(crate) struct Reference {
 #[derive(Debug)]
 pub(crate) struct Round {
     pub(crate) number: usize,
-    kill: Kill,
+    kills: Kills,
     after: Duration,
     /// The run had ended when the kill came.
     pub(crate) over: bool,
@@ -59,10 +59,13 @@ impl fmt::Display for Round {
             f,
             "kill {:>2} {:?}: {} ms after the accept{}",
             self.number,
-            self.kill,
+            self.kills.first,
             self.after.as_millis(),
             if self.over { ", run over" } else { "" }
         )?;
+        if let Some(moment) = self.kills.second {
+            write!(f, ", again {} ms after the restart", moment.as_millis())?;
+        }
         for (state, tasks) in by_state {
             write!(f, "; {state}: {}", tasks.join(" "))?;
         }
@@ -220,11 +223,11 @@ async fn wait_for(desk: &mut Desk, run: &str, kill: Kill, accepted: Instant) {
 }
 
 /// Plays a round to its end and checks all that must hold then.
-pub(crate) async fn play(number: usize, kill: Kill, reference: &Reference) -> Round {
+pub(crate) async fn play(number: usize, kills: Kills, reference: &Reference) -> Round {
     let mut desk = Desk::open(format!("round-{number}")).await;
     let run = desk.submit().await;
     let accepted = Instant::now();
-    wait_for(&mut desk, &run, kill, accepted).await;
+    wait_for(&mut desk, &run, kills.first, accepted).await;
     let after = accepted.elapsed();
     desk.kill();
 
@@ -233,6 +236,11 @@ pub(crate) async fn play(number: usize, kill: Kill, reference: &Reference) -> Ro
     let over = journal.closed() == 1;
 
     desk.reopen().await;
+    if let Some(moment) = kills.second {
+        let _ = timeout(moment, pending::<()>()).await;
+        desk.kill();
+        desk.reopen().await;
+    }
     assert_eq!(desk.submit().await, run, "round {number}: key resent");
     let (_, ended) = desk.finish(&run).await;
     assert_eq!(
@@ -241,7 +249,11 @@ pub(crate) async fn play(number: usize, kill: Kill, reference: &Reference) -> Ro
         ended.error
     );
     assert_eq!(desk.submit().await, run, "round {number}: key resent");
-    assert_eq!(desk.runs().await, std::slice::from_ref(&run), "round {number}");
+    assert_eq!(
+        desk.runs().await,
+        std::slice::from_ref(&run),
+        "round {number}"
+    );
 
     let folder = desk.folder.path();
     let reports = Reports::read(folder, &run);
@@ -258,7 +270,7 @@ pub(crate) async fn play(number: usize, kill: Kill, reference: &Reference) -> Ro
     let repeated = journal.check_requests(&requests);
     Round {
         number,
-        kill,
+        kills,
         after,
         over,
         states,
