@@ -13,11 +13,22 @@ pub(crate) const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// The header for people, as `5s`.
 const REQUEST_TIMEOUT: &str = "x-request-timeout";
 
-/// What is taken off a deadline that came in `grpc-timeout`.
+/// The most that is taken off a deadline that came in `grpc-timeout`.
 ///
 /// The server under us reads that header as well and then ends the call with a
-/// status that has no reason. The engine's own deadline must strike before.
-pub(crate) const MARGIN: Duration = Duration::from_millis(5);
+/// status that has no reason. Our own deadline must strike before, on a busy machine
+/// too.
+const MARGIN: Duration = Duration::from_millis(20);
+
+/// Below this no call is begun: timers have no finer ticks than a millisecond.
+const LEAST: Duration = Duration::from_millis(2);
+
+/// What is left of a time that came in `grpc-timeout`: a quarter less, up to
+/// [`MARGIN`]. Zero means that nothing can be done in it.
+pub(crate) fn shortened(time: Duration) -> Duration {
+    let left = time - (time / 4).min(MARGIN);
+    if left < LEAST { Duration::ZERO } else { left }
+}
 
 /// The deadline of a request; none when it brings none.
 ///
@@ -35,7 +46,7 @@ pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
             .ok()
             .and_then(grpc)
             .ok_or_else(|| bad("Grpc-Timeout", "500m"))?;
-        return Ok(Some(time.saturating_sub(MARGIN)));
+        return Ok(Some(shortened(time)));
     }
     match headers.get(REQUEST_TIMEOUT) {
         None => Ok(None),
@@ -137,11 +148,27 @@ mod tests {
                 .to_string()
                 .contains("Grpc-Timeout")
         );
-        headers.insert(GRPC_TIMEOUT, "3m".parse().unwrap());
+        headers.insert(GRPC_TIMEOUT, "2m".parse().unwrap());
         assert_eq!(
             of(&headers).unwrap(),
             Some(Duration::ZERO),
-            "shorter than the margin"
+            "too short for anything"
         );
+    }
+
+    #[test]
+    fn our_deadline_strikes_first() {
+        let ms = |n| Duration::from_millis(n);
+        for (given, left) in [
+            (60_000, 59_980),
+            (200, 180),
+            (80, 60),
+            (40, 30),
+            (4, 3),
+            (2, 0),
+            (0, 0),
+        ] {
+            assert_eq!(shortened(ms(given)), ms(left), "{given} ms");
+        }
     }
 }

@@ -97,6 +97,7 @@ impl Proxy {
         let link = self.prepare(&mut request)?;
         let answer = link.oneshot(request);
         let answered = match limit {
+            Some(Duration::ZERO) => return Err(late()),
             Some(limit) => tokio::time::timeout(limit, answer)
                 .await
                 .map_err(|_| late())?,
@@ -168,7 +169,7 @@ fn shorten(headers: &mut HeaderMap) -> Option<Duration> {
         .to_str()
         .ok()
         .and_then(deadline::grpc)?;
-    let left = given.saturating_sub(deadline::MARGIN);
+    let left = deadline::shortened(given);
     let call = Call {
         timeout: Some(left),
         ..Call::default()
@@ -297,9 +298,9 @@ mod tests {
     #[test]
     fn deadline_of_the_engine_strikes_first() {
         for (given, left) in [
-            ("1S", "995000u"),
-            ("100m", "95000000n"),
-            ("3m", "0n"),
+            ("1S", "980000u"),
+            ("100m", "80000000n"),
+            ("2m", "0n"),
             ("nonsense", "nonsense"),
         ] {
             let mut headers = headers(&[("grpc-timeout", given)]);

@@ -20,3 +20,6 @@ pub(crate) const HEAD_WAIT: Duration = Duration::from_secs(5);
 
 /// A silent event stream sends a comment after this, so that proxies keep it open.
 pub(crate) const COMMENT_AFTER: Duration = Duration::from_secs(15);
+
+/// How long a body may take to come: a caller that dribbles must not hold a request for ever.
+pub(crate) const BODY_WAIT: Duration = Duration::from_secs(60);

@@ -61,11 +61,15 @@ pub(crate) async fn answer(
     let Some(limit) = deadline::of(request.headers())? else {
         return routed(cx, view, asker, request).await;
     };
-    let answered = tokio::time::timeout(limit, routed(cx, view, asker, request)).await;
-    answered.unwrap_or_else(|_| {
+    let late = || {
         let text = format!("no answer within {} ms", limit.as_millis());
-        Err(Refusal::new(CommonFault::Timeout, text).into())
-    })
+        Refused::from(Refusal::new(CommonFault::Timeout, text))
+    };
+    if limit.is_zero() {
+        return Err(late());
+    }
+    let answered = tokio::time::timeout(limit, routed(cx, view, asker, request)).await;
+    answered.unwrap_or_else(|_| Err(late()))
 }
 
 async fn routed(
@@ -242,12 +246,13 @@ impl Asked<'_> {
             .headers
             .get(LAST_EVENT_ID)
             .and_then(|v| v.to_str().ok());
-        let Some(cursor) = self.query.cursor.as_deref().or(header) else {
+        // A browser that comes back sends its first URL again; what it has seen since is
+        // in the header.
+        let Some(cursor) = header.or(self.query.cursor.as_deref()) else {
             return Ok(());
         };
         match (&tool.resume_field, params.as_object_mut()) {
             (Some(field), Some(map)) => {
-                // What the client has seen meanwhile is later than what its URL says.
                 map.insert(field.clone(), cursor.into());
                 Ok(())
             }

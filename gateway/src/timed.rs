@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use serde_json::Value;
-use tonic::{Status, TimeoutExpired};
+use tonic::{Code, Status, TimeoutExpired};
 
+use gearmesh_api::MESSAGE_MAX;
 use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_catalog::Tool;
 use gearmesh_fault::Refusal;
@@ -66,8 +67,21 @@ pub(crate) fn is_expired(error: &(dyn std::error::Error + 'static)) -> bool {
 fn with_reason(status: Status, tool: &Tool, limit: Duration) -> Status {
     match std::error::Error::source(&status) {
         Some(source) if is_expired(source) => late(tool, limit),
+        _ if is_too_large(&status) => {
+            let text = format!(
+                "the answer of `{}` is larger than {MESSAGE_MAX} bytes",
+                tool.id
+            );
+            Refusal::new(CommonFault::ResponseTooLarge, text).into()
+        }
         _ => status,
     }
+}
+
+/// Whether the answer went beyond the bound of our client, which says so by words alone.
+fn is_too_large(status: &Status) -> bool {
+    let said = status.message().contains("length too large");
+    said && status.code() == Code::OutOfRange && status.details().is_empty()
 }
 
 fn late(tool: &Tool, limit: Duration) -> Status {

@@ -10,13 +10,13 @@ use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_fault::Refusal;
 
 use super::strict;
-use crate::limits::BODY_MAX;
+use crate::limits::{BODY_MAX, BODY_WAIT};
 use crate::reply::{JSON, Refused};
 
 /// Reads a body as JSON; none when it is empty.
 ///
 /// # Errors
-/// TOO_LARGE beyond [`BODY_MAX`], UNSUPPORTED_MEDIA_TYPE, INVALID_PARAMETERS with line
+/// TOO_LARGE beyond [`BODY_MAX`], TIMEOUT beyond [`BODY_WAIT`], UNSUPPORTED_MEDIA_TYPE, INVALID_PARAMETERS with line
 /// and column, CANCELLED when the caller left.
 pub(crate) async fn json(
     method: &Method,
@@ -61,7 +61,12 @@ async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Refused> {
     if length.is_some_and(|l| l > BODY_MAX) {
         return Err(large());
     }
-    match Limited::new(body, BODY_MAX).collect().await {
+    let whole = tokio::time::timeout(BODY_WAIT, Limited::new(body, BODY_MAX).collect()).await;
+    let whole = whole.map_err(|_| {
+        let text = format!("the body did not come within {} s", BODY_WAIT.as_secs());
+        Refused::from(Refusal::new(CommonFault::Timeout, text)).http(StatusCode::REQUEST_TIMEOUT)
+    })?;
+    match whole {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(e) if e.is::<LengthLimitError>() => Err(large()),
         Err(e) => {
@@ -136,5 +141,16 @@ mod tests {
         let text = |length: usize| format!("\"{}\"", "x".repeat(length - 2)).into_bytes();
         assert_eq!(read(None, text(BODY_MAX)).await.0, 200);
         assert_eq!(read(None, text(BODY_MAX + 1)).await.0, 413);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn body_that_does_not_come_is_given_up() {
+        let endless =
+            Body::from_stream(futures::stream::pending::<Result<&[u8], std::io::Error>>());
+        let refused = json(&Method::POST, &HeaderMap::new(), endless)
+            .await
+            .unwrap_err();
+        let asker = crate::reply::Asker::of(&HeaderMap::new(), &gearmesh_runtime::SystemRng);
+        assert_eq!(asker.refuse(refused).status(), 408);
     }
 }

@@ -23,6 +23,7 @@ import "google/api/annotations.proto";
 
 service SlowService {
   rpc Hang(HangRequest) returns (Thing);
+  rpc Big(HangRequest) returns (Thing);
   rpc Count(HangRequest) returns (stream Thing);
   rpc CreateThing(CreateThingRequest) returns (CreateThingResponse) {
     option (google.api.http) = {post: "/v1/things" body: "*" response_body: "thing"};
@@ -92,6 +93,10 @@ impl Fixture {
                 }),
             )
             .route(
+                "/fixture.v1.SlowService/Big",
+                axum::routing::post(too_large),
+            )
+            .route(
                 "/fixture.v1.SlowService/Count",
                 axum::routing::post(async move || endless(&count)),
             )
@@ -149,6 +154,14 @@ fn endless(seen: &watch::Sender<Seen>) -> http::Response<Body> {
         std::future::pending::<Result<Bytes, Infallible>>().await
     });
     grpc(Body::from_stream(stream::iter([Ok(first)]).chain(silence)))
+}
+
+/// Begins a message that is one byte larger than any may be.
+async fn too_large() -> http::Response<Body> {
+    let mut head = BytesMut::new();
+    head.put_u8(0);
+    head.put_u32(u32::try_from(gearmesh_api::MESSAGE_MAX + 1).unwrap());
+    grpc(Body::from(head.freeze()))
 }
 
 /// Answers what was asked: both messages have the thing in field 1.

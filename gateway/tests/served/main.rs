@@ -1,4 +1,9 @@
 //! A running gateway with real engines behind it, asked as clients ask.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests, and callers that leave on purpose"
+)]
 
 mod fixture;
 mod grpc;
@@ -30,6 +35,7 @@ impl Served {
     }
 
     async fn start_with(settings: impl FnOnce(&mut gearmesh_runtime::Config)) -> Self {
+        gearmesh_runtime::log_to_stderr("error");
         let services = [
             gearmesh_state::SERVICE,
             gearmesh_orchestrator::SERVICE,

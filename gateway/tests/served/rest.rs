@@ -177,6 +177,14 @@ async fn sizes_are_bounded_at_their_edges() {
 }
 
 #[tokio::test]
+async fn answer_that_is_too_large_is_refused_with_its_reason() {
+    let fixture = Fixture::start().await;
+    let served = fixture.served().await;
+    let large = served.post("/v1/slow/big", json!({})).await;
+    assert_eq!(large.reason(), (500, "RESPONSE_TOO_LARGE".into()));
+}
+
+#[tokio::test]
 async fn key_makes_two_calls_one() {
     let served = Served::start().await;
     let put = |value: i32| {
