@@ -53,18 +53,19 @@ pub(crate) fn executed(state: &State, now_ms: i64) -> api::ExecuteResponse {
     } else {
         (Some(run.run_id), None)
     };
+    let tasks = if oktyv {
+        let ended = run.error.as_ref();
+        run.tasks
+            .into_iter()
+            .map(|(id, task)| (id, oktyv_task(task, ended)))
+            .collect()
+    } else {
+        run.tasks
+    };
     let (status, error) = if oktyv {
         (oktyv_status(run.summary.as_ref()), None)
     } else {
         (run.status, run.error)
-    };
-    let tasks = if oktyv {
-        run.tasks
-            .into_iter()
-            .map(|(id, task)| (id, oktyv_task(task)))
-            .collect()
-    } else {
-        run.tasks
     };
     api::ExecuteResponse {
         success: None,
@@ -105,7 +106,22 @@ fn oktyv_status(summary: Option<&api::Summary>) -> String {
     status.to_owned()
 }
 
-fn oktyv_task(mut task: api::Task) -> api::Task {
+/// `ended`: why the run ended before all of its tasks had. Oktyv knows no cancelled
+/// task, only failed ones, and these have a code.
+fn oktyv_task(mut task: api::Task, ended: Option<&api::Error>) -> api::Task {
+    if task.status == "cancelled" && task.error.is_none() {
+        task.error = Some(match ended.filter(|e| e.task.is_none()) {
+            Some(error) => api::Error {
+                details: None,
+                ..error.clone()
+            },
+            None => api::Error {
+                code: "RUN_CANCELLED".to_owned(),
+                message: "the run was cancelled".to_owned(),
+                ..api::Error::default()
+            },
+        });
+    }
     task.status = match task.status.as_str() {
         "succeeded" => "success",
         "skipped" => "skipped",
