@@ -301,3 +301,21 @@ outputs:
         "{answer}"
     );
 }
+
+#[tokio::test]
+async fn engine_that_is_gone_is_told_by_its_reason() {
+    let (fixture, mesh) = joined().await;
+    let path = "/v1/fixture/echo";
+    let (status, _) = mesh.post(path, &json!({})).await;
+    assert_eq!(status, 200);
+    drop(fixture);
+    let (status, answer) = mesh.post(path, &json!({})).await;
+    assert_eq!(status, 503, "{answer}");
+    assert_eq!(
+        answer["details"][0]["reason"], "ENGINE_UNAVAILABLE",
+        "{answer}"
+    );
+    // The others go on.
+    let (status, _) = mesh.post("/v1/state/list", &json!({})).await;
+    assert_eq!(status, 200);
+}

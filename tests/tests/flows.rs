@@ -2,6 +2,8 @@
 //!
 //! The result documents are equal but for times and ids, and so are the refusals.
 
+use gearmesh_api::orchestrator::v1::orchestrator_service_client::OrchestratorServiceClient;
+use gearmesh_api::orchestrator::v1::{StartRunRequest, WatchRunRequest};
 use gearmesh_tests::{Mesh, Settings};
 use serde_json::{Value, json};
 
@@ -119,6 +121,51 @@ async fn workflow_has_the_same_result_in_both_shapes() {
         found.expect("the file is on the disk of the process that serves files")
     };
     assert_eq!(file(&one), file(&several));
+}
+
+#[tokio::test]
+async fn run_is_followed_alike_in_both_shapes() {
+    let (one, several) = tokio::join!(one(), several());
+    let source = r#"
+name: followed
+tasks:
+  - {id: first, tool: state.put, params: {key: a, value: 1}}
+  - {id: second, tool: state.get, params: {key: "${first.result.key}"}}
+"#;
+    let (alone, apart) = tokio::join!(follow(&one, source), follow(&several, source));
+    assert_eq!(alone, apart);
+    assert_eq!(
+        alone,
+        [
+            "running",
+            "first running",
+            "first succeeded",
+            "second running",
+            "second succeeded",
+            "succeeded"
+        ]
+    );
+}
+
+/// Starts a run by native gRPC through the gateway, and reads its events to their end.
+async fn follow(meshes: &[Mesh], source: &str) -> Vec<String> {
+    let link = gearmesh_link::remote(&gateway(meshes).url()).expect("an address");
+    let mut client = OrchestratorServiceClient::new(link);
+    let start = StartRunRequest {
+        source: source.to_owned(),
+        ..StartRunRequest::default()
+    };
+    let started = client.start_run(start).await.expect("started").into_inner();
+    let watch = WatchRunRequest {
+        run_id: started.run.expect("a run").run_id,
+        ..WatchRunRequest::default()
+    };
+    let mut events = client.watch_run(watch).await.expect("watched").into_inner();
+    let mut seen = Vec::new();
+    while let Some(event) = events.message().await.expect("an event") {
+        seen.push(format!("{} {}", event.task, event.status).trim().to_owned());
+    }
+    seen
 }
 
 #[tokio::test]

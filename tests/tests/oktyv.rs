@@ -179,15 +179,11 @@ async fn cycle_is_answered_with_nothing_but_the_refusal() {
     let (_fixture, mesh) = mesh().await;
     let cases = document("refused");
     let answer = mesh.run(&cases[0]["document"]).await;
-    let mut said = answer.json();
-    let members = said.as_object_mut().expect("an object");
-    // What is empty says nothing.
-    members.retain(|_, value| !matches!(value, Value::String(t) if t.is_empty()));
-    members.retain(|_, value| !matches!(value, Value::Object(o) if o.is_empty()));
     let message = "Circular dependency detected: A -> B -> A";
+    // No task is there, so the map of them is empty.
     assert_eq!(
-        said,
-        json!({"success": false, "error": {"code": "CIRCULAR_DEPENDENCY", "message": message}})
+        answer.json(),
+        json!({"success": false, "tasks": {}, "error": {"code": "CIRCULAR_DEPENDENCY", "message": message}})
     );
 }
 
@@ -386,6 +382,54 @@ async fn retries_follow_the_policy_of_the_task() {
         }}),
         &answer.json(),
     );
+}
+
+#[tokio::test]
+async fn time_of_the_whole_ends_what_is_under_way() {
+    let (_fixture, mesh) = mesh().await;
+    let tasks = json!([
+        {"id": "long", "tool": "fixture.sleep", "params": {"time": "30s", "name": "long"}},
+        {"id": "after", "tool": "fixture.echo", "dependsOn": ["long"]},
+        {"id": "quick", "tool": "fixture.echo"}
+    ]);
+    let document = json!({"tasks": tasks, "config": {"timeout": 300}});
+    let answer = mesh.run(&document).await;
+    assert_eq!(answer.code, PARTIAL, "{}", answer.err);
+    let over = json!({"status": "failed", "error": {"code": "RUN_TIMEOUT"}});
+    assert_covers(
+        &json!({
+            "status": "partial",
+            "tasks": {"long": over, "after": over, "quick": {"status": "success"}},
+            "summary": {"total": 3, "succeeded": 1, "failed": 2, "skipped": 0}
+        }),
+        &answer.json(),
+    );
+}
+
+#[tokio::test]
+async fn higher_priority_goes_first_and_a_need_counts_once() {
+    let (_fixture, mesh) = mesh().await;
+    let sleep = |id: &str, priority: i32, needs: &[&str]| json!({"id": id, "tool": "fixture.sleep", "params": {"time": 0, "name": id}, "priority": priority, "dependsOn": needs});
+    let tasks = json!([
+        sleep("low", 0, &[]),
+        sleep("middle", 5, &[]),
+        sleep("high", 9, &[]),
+        sleep("last", 9, &["low", "low"])
+    ]);
+    let answer = mesh
+        .run(&json!({"tasks": tasks, "config": {"maxConcurrent": 1, "failureMode": "stop"}}))
+        .await;
+    assert_eq!(answer.code, SUCCESS, "{}", answer.err);
+    assert_eq!(
+        answer.json()["dag"]["edges"],
+        json!([{"from": "low", "to": "last"}])
+    );
+    let (_, counts) = mesh.post("/v1/fixture/in-flight", &json!({})).await;
+    let record = counts["record"].as_array().expect("a list").iter();
+    let begun: Vec<_> = record
+        .filter_map(|line| line.as_str()?.strip_prefix("begin "))
+        .collect();
+    assert_eq!(begun, ["high", "middle", "low", "last"]);
 }
 
 #[tokio::test]
