@@ -5,7 +5,7 @@
 
 use expect_test::expect;
 use futures::StreamExt;
-use gearmesh_tests::{Fixture, Mesh, Settings};
+use gearmesh_tests::{Fixture, Mesh, Settings, assert_covers};
 use prost_reflect::DescriptorPool;
 use rmcp::ServiceExt;
 use rmcp::model::CallToolRequestParams;
@@ -119,6 +119,22 @@ async fn rest_serves_them_by_route_and_by_name() {
         .filter(|id| id.starts_with("fixture."))
         .collect();
     assert_eq!(ids, TOOLS);
+}
+
+#[tokio::test]
+async fn examples_of_the_proto_are_answered_as_written() {
+    let (_fixture, mesh) = joined().await;
+    for id in TOOLS {
+        let tool = mesh.get(&format!("/v1/tools/{id}")).await;
+        let examples = tool["examples"].as_array().expect("a list");
+        assert!(!examples.is_empty(), "{id}");
+        for example in examples {
+            let path = format!("/v1/tools/{id}:call");
+            let (status, answer) = mesh.post(&path, &example["request"]).await;
+            assert_eq!(status, 200, "{id}: {answer}");
+            assert_covers(&example["response"], &answer);
+        }
+    }
 }
 
 #[tokio::test]
