@@ -86,8 +86,19 @@ async fn prepare(link: &Link, tool: &Tool, params: Value, call: &Call) -> Result
     Ok((grpc, request, path, DynamicCodec(tool.method.output())))
 }
 
+/// What tonic's own server and channel say when `grpc-timeout` is over. They
+/// enforce it beside the layers of the engine and often win.
+const TONIC_TIMEOUT: &str = "Timeout expired";
+
 /// A transport error (nobody answered) gets a reason; an answer stays as it is.
 fn unreached(status: Status) -> Status {
+    if status.code() == tonic::Code::Cancelled && status.message() == TONIC_TIMEOUT {
+        return Refusal::new(
+            CommonFault::Timeout,
+            "the call did not end within its deadline",
+        )
+        .into();
+    }
     let transport = std::error::Error::source(&status).is_some();
     if transport
         && matches!(

@@ -50,7 +50,8 @@ impl Rpc {
             })
             .await?;
         let runs = Runs::new(cx.clone(), journal);
-        cx.spawn(resume(runs.clone()));
+        let open = runs.journal().open_runs().await?;
+        cx.spawn(resume(runs.clone(), open));
         Ok(Self {
             config,
             runs,

@@ -324,3 +324,31 @@ async fn oktyv_request_is_answered_in_its_own_words() {
     assert_eq!(error.code, "CIRCULAR_DEPENDENCY");
     assert_eq!(error.message, "Circular dependency detected: A -> B -> A");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn run_started_right_after_the_start_has_one_driver() {
+    for _ in 0..20 {
+        let (mesh, mut client) = mesh().await;
+        let mut runs = Vec::new();
+        for _ in 0..5 {
+            let run = client
+                .start_run(source(CHAIN))
+                .await
+                .expect("started")
+                .into_inner()
+                .run;
+            runs.push(run.expect("a run").run_id);
+        }
+        for run in runs {
+            let events = watch(&mut client, &run, "").await;
+            let ends = events
+                .iter()
+                .filter(|e| e.kind == "run" && e.run.is_some())
+                .count();
+            assert_eq!(ends, 2, "one beginning, one end");
+            let last = events.last().and_then(|e| e.run.clone()).expect("an end");
+            assert_eq!(last.status, "succeeded");
+        }
+        mesh.stop().await;
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use gearmesh_api::journal::v1 as journal;
-use gearmesh_store::{RunId, run_text};
+use gearmesh_store::{OpenRun, RunId, run_text};
 use gearmesh_workflow::{Dialect, Kind, Source, check};
 use journal::record::Fact;
 
@@ -57,17 +57,10 @@ pub(crate) fn state(run: String, records: &[journal::Record]) -> Result<State, E
     Ok(state)
 }
 
-/// Takes up every run that had not ended.
-pub(crate) async fn resume(runs: Runs) {
+/// Takes up the runs that had not ended when the process before this one did.
+/// `open` was read before this one accepted any: a run of its own has its driver.
+pub(crate) async fn resume(runs: Runs, open: Vec<OpenRun>) {
     runs.context().ready().await;
-    let open = match runs.journal().open_runs().await {
-        Ok(open) => open,
-        Err(error) => {
-            tracing::error!(%error, "open runs cannot be read");
-            runs.set_resumed();
-            return;
-        }
-    };
     // Each by itself: one that waits for its engines must not hold up the others.
     let resumed = open.into_iter().map(|open| {
         let runs = runs.clone();
@@ -84,9 +77,6 @@ pub(crate) async fn resume(runs: Runs) {
 }
 
 async fn resume_one(runs: &Runs, id: RunId) -> Result<(), Error> {
-    if runs.is_live(id) {
-        return Ok(());
-    }
     let mut records = crate::journal::records(runs.journal(), id).await?;
     let mut state = state(run_text(id), &records)?;
     if state.ended() {

@@ -258,10 +258,6 @@ impl Runs {
         self.inner.resumed.send_replace(true);
     }
 
-    pub(crate) fn is_live(&self, id: RunId) -> bool {
-        self.table().live.contains_key(&id)
-    }
-
     /// Waits until a run has ended.
     pub(crate) async fn wait(&self, run: &str) -> Result<Arc<State>, Error> {
         let mut waited = Duration::ZERO;
