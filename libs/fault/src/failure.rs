@@ -81,6 +81,40 @@ impl Failure {
         }
     }
 
+    /// Whether the answer itself says that the call had no effect: it was refused,
+    /// or never reached the other end. All else leaves that open, also an answer
+    /// that came when the request had left.
+    ///
+    /// Engines that talk to others say in the metadata `phase` how far a failed
+    /// call came: `connect` before the request left, `exchange` behind it. A peer
+    /// that answers 503 says that it did not take the request.
+    #[must_use]
+    pub fn without_effect(&self) -> bool {
+        let said = |key: &str| self.metadata.get(key).map(String::as_str);
+        match said("phase") {
+            Some("connect") => return true,
+            Some("exchange") => return false,
+            _ => {}
+        }
+        if self.reason == "HTTP_STATUS" && said("status") == Some("503") {
+            return true;
+        }
+        matches!(
+            self.code,
+            Code::InvalidArgument
+                | Code::NotFound
+                | Code::AlreadyExists
+                | Code::PermissionDenied
+                | Code::Unauthenticated
+                | Code::ResourceExhausted
+                | Code::FailedPrecondition
+                | Code::Aborted
+                | Code::OutOfRange
+                | Code::Unimplemented
+        ) && self.reason != "OUTCOME_UNKNOWN"
+            && self.reason != "STORE_FULL"
+    }
+
     /// The `google.rpc.Status` as JSON: `code`, `message`, `details`.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -210,6 +244,40 @@ mod tests {
             Failure::of(&Status::new(Code::Aborted, "x")).reason,
             "ABORTED"
         );
+    }
+
+    #[test]
+    fn effect_is_excluded_only_where_the_answer_says_so() {
+        let of = |code, reason: &str, metadata: &[(&str, &str)]| {
+            let failure = Failure {
+                reason: reason.to_owned(),
+                metadata: metadata
+                    .iter()
+                    .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                    .collect(),
+                ..Failure::of(&Status::new(code, "x"))
+            };
+            failure.without_effect()
+        };
+        assert!(of(Code::InvalidArgument, "INVALID_PARAMETERS", &[]));
+        assert!(of(
+            Code::Unavailable,
+            "NETWORK_ERROR",
+            &[("phase", "connect")]
+        ));
+        assert!(of(Code::Unavailable, "HTTP_STATUS", &[("status", "503")]));
+        assert!(of(Code::NotFound, "HTTP_STATUS", &[("status", "404")]));
+        assert!(!of(Code::Unavailable, "HTTP_STATUS", &[("status", "502")]));
+        assert!(!of(
+            Code::Unavailable,
+            "NETWORK_ERROR",
+            &[("phase", "exchange")]
+        ));
+        assert!(!of(Code::DataLoss, "PARSE_ERROR", &[("phase", "exchange")]));
+        assert!(!of(Code::DeadlineExceeded, "TIMEOUT", &[]));
+        assert!(!of(Code::Internal, "INTERNAL_ERROR", &[]));
+        assert!(!of(Code::Aborted, "OUTCOME_UNKNOWN", &[]));
+        assert!(!of(Code::ResourceExhausted, "STORE_FULL", &[]));
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Call {
             text(names::RUN, run)?;
         }
         if let Some(task) = &self.task {
-            text(names::TASK, task)?;
+            text(names::TASK, &task_name(task))?;
         }
         if let Some(timeout) = self.timeout {
             text("grpc-timeout", &grpc_timeout(timeout))?;
@@ -168,7 +168,8 @@ impl Call {
             key: text(names::KEY)?,
             trace: text(names::TRACE).unwrap_or_default(),
             run: text(names::RUN)?,
-            task: text(names::TASK)?,
+            task: text(names::TASK)?
+                .map(|t| percent_decode(t.as_bytes()).to_string_lossy().into_owned()),
             item: small(names::ITEM)?.unwrap_or_default(),
             pass: small(names::PASS)?.unwrap_or_default(),
             epoch: number(names::EPOCH)?.unwrap_or_default(),
@@ -179,6 +180,22 @@ impl Call {
             retries: small(names::RETRIES)?,
         })
     }
+}
+
+/// A task's id as metadata can carry it: percent-encoded, and when that is too long
+/// cut, with a hash of the whole. Who reads it compares it, and shows it.
+fn task_name(task: &str) -> String {
+    /// Room for the hash behind a cut id.
+    const HASH: usize = 17;
+    let encoded = percent_encode(task.as_bytes());
+    if encoded.len() <= KEY_MAX {
+        return encoded;
+    }
+    // FNV-1a: the same in every build, and nothing here is guarded by it.
+    let hash = task.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{}~{hash:016x}", &encoded[..KEY_MAX - HASH])
 }
 
 /// `TimeoutValue TimeoutUnit`, at most eight digits, as the gRPC protocol writes it.
@@ -295,6 +312,23 @@ mod tests {
                 "{bad:?}"
             );
         }
+    }
+
+    #[test]
+    fn task_of_any_name_can_be_carried() {
+        let of = |task: &str| {
+            let call = Call {
+                task: Some(task.into()),
+                ..Call::default()
+            };
+            through(&call).expect("carried").task.expect("a task")
+        };
+        for plain in ["fetch", "put-1", "übersicht", "a b\n100%"] {
+            assert_eq!(of(plain), plain);
+        }
+        let long = "ü".repeat(200);
+        assert_ne!(of(&long), of(&format!("{long}x")));
+        assert_eq!(of(&long), of(&long));
     }
 
     #[test]

@@ -265,7 +265,7 @@ async fn outcome(response: Response) -> Outcome {
     };
     match status {
         Some(status) if status.code() != Code::Ok => {
-            if took_no_effect(&status) {
+            if Failure::of(&status).without_effect() {
                 Outcome::Failed(rebuilt)
             } else {
                 Outcome::Unknown(rebuilt)
@@ -276,19 +276,6 @@ async fn outcome(response: Response) -> Outcome {
             response: rebuilt,
         },
     }
-}
-
-/// An engine that answered an error knows that there was no effect, except where
-/// the answer itself says that the end was not seen.
-fn took_no_effect(status: &Status) -> bool {
-    let unseen = matches!(
-        status.code(),
-        Code::DeadlineExceeded | Code::Cancelled | Code::Unknown | Code::Internal
-    );
-    let failure = Failure::of(status);
-    let cut = failure.reason == "NETWORK_ERROR"
-        && failure.metadata.get("phase").is_none_or(|p| p != "connect");
-    !unseen && !cut
 }
 
 /// The stored answer of a finished call, as a gRPC response.

@@ -1,5 +1,7 @@
 //! The effect ledger of an engine, and the service through which it is fenced.
 
+use std::time::Duration;
+
 use gearmesh_api::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use gearmesh_api::ledger::v1::{FenceRequest, FenceResponse, FenceState};
 use gearmesh_api::tool::v1::CommonFault;
@@ -31,7 +33,10 @@ impl LazyLedger {
         self.ledger
             .get_or_try_init(|| async {
                 let store = self.context.store().await?;
-                Ok(Ledger::open(store.clone()).await?)
+                let ledger = Ledger::open(store.clone()).await?;
+                self.context
+                    .spawn(forget(self.context.clone(), ledger.clone()));
+                Ok(ledger)
             })
             .await
             .map_err(|e: Error| match e {
@@ -46,6 +51,23 @@ impl LazyLedger {
 
     pub(crate) fn server(self) -> LedgerServiceServer<Self> {
         LedgerServiceServer::new(self)
+    }
+}
+
+/// Wait between two sweeps, and entries forgotten in one.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+const SWEEP_MAX: u32 = 500;
+
+/// Forgets entries that have expired, in small batches off the hot path.
+async fn forget(context: Context, ledger: Ledger) {
+    loop {
+        tokio::select! {
+            () = context.shutdown().cancelled() => return,
+            () = context.clock().sleep(SWEEP_EVERY) => {}
+        }
+        if let Err(error) = ledger.purge(context.clock().now_ms(), SWEEP_MAX).await {
+            tracing::warn!(%error, "expired keys not forgotten");
+        }
     }
 }
 

@@ -165,17 +165,26 @@ fn summary(state: &State) -> api::Summary {
     summary
 }
 
+/// Results within one document, in bytes of JSON: the document must fit into one
+/// message.
+const RESULTS_MAX: usize = 12 * 1024 * 1024;
+
+/// The tasks by id. Results that would make the document too large are left out,
+/// later tasks first, and marked so.
 fn tasks(state: &State, now_ms: i64) -> HashMap<String, api::Task> {
-    state
-        .workflow
-        .tasks
-        .iter()
-        .zip(&state.tasks)
+    let mut room = RESULTS_MAX;
+    let definitions = state.workflow.tasks.iter().zip(&state.tasks);
+    definitions
         .map(|(definition, task)| {
-            (
-                definition.id.clone(),
-                render_task(&definition.id, task, now_ms),
-            )
+            let mut shown = render_task(&definition.id, task, now_ms);
+            let size = shown.result.as_ref().map_or(0, |r| r.text.len());
+            if size > room {
+                shown.result = None;
+                shown.result_omitted = Some(true);
+            } else {
+                room -= size;
+            }
+            (definition.id.clone(), shown)
         })
         .collect()
 }
@@ -209,6 +218,7 @@ fn render_task(id: &str, task: &TaskState, now_ms: i64) -> api::Task {
         items: task.items.as_ref().map(|_| items(task)),
         errors: item_errors(task),
         substituted: task.substituted.then_some(true),
+        result_omitted: None,
     }
 }
 

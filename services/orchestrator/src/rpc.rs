@@ -1,6 +1,7 @@
 //! Translates between the protocol and the runs; no decisions here.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures::Stream;
 use serde_json::{Map, Value, json};
@@ -52,6 +53,7 @@ impl Rpc {
         let runs = Runs::new(cx.clone(), journal);
         let open = runs.journal().open_runs().await?;
         cx.spawn(resume(runs.clone(), open));
+        cx.spawn(forget_requests(runs.clone()));
         Ok(Self {
             config,
             runs,
@@ -72,6 +74,29 @@ impl Rpc {
                     Standing::Live(_) => Err(Error::Stopping),
                 },
             },
+        }
+    }
+}
+
+/// How long a request key answers its run.
+const REQUEST_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Wait between two sweeps, and keys forgotten in one.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+const SWEEP_MAX: u32 = 500;
+
+/// Forgets request keys whose time is over, in small batches off the hot path.
+async fn forget_requests(runs: Runs) {
+    let cx = runs.context().clone();
+    loop {
+        tokio::select! {
+            () = cx.shutdown().cancelled() => return,
+            () = cx.clock().sleep(SWEEP_EVERY) => {}
+        }
+        let kept = i64::try_from(REQUEST_KEPT.as_millis()).unwrap_or(i64::MAX);
+        let before = cx.clock().now_ms() - kept;
+        if let Err(error) = runs.journal().purge_requests(before, SWEEP_MAX).await {
+            tracing::warn!(%error, "old request keys not forgotten");
         }
     }
 }
@@ -188,7 +213,10 @@ impl OrchestratorService for Rpc {
         let run_id = request.into_inner().run_id;
         let status = match self.runs.settled(&run_id).await? {
             Standing::Live(live) if live.cancel().await => "cancelling".to_owned(),
-            _ => self.shown(&run_id).await?.status,
+            _ => match self.runs.settled(&run_id).await? {
+                Standing::Ended(state) if state.ended() => state.phase.as_str().to_owned(),
+                _ => return Err(Error::Stopping.into()),
+            },
         };
         Ok(Response::new(api::CancelRunResponse { run_id, status }))
     }

@@ -51,6 +51,8 @@ pub(crate) struct Dispatch {
 /// What the planner asks of the world, all of it without effect.
 pub(crate) struct Moment<'a> {
     pub(crate) now_ms: i64,
+    /// The process is stopping: nothing further is given out.
+    pub(crate) draining: bool,
     /// A number from 0 up to 1, for jitter.
     pub(crate) chance: &'a dyn Fn() -> f64,
     pub(crate) tools: &'a dyn Tools,

@@ -126,7 +126,9 @@ impl State {
         instance.status = InstanceStatus::Backoff;
         instance.due_ms = backed.due_ms;
         instance.pass = backed.pass.max(instance.pass);
-        if !backed.lost {
+        if backed.lost {
+            instance.lost += 1;
+        } else {
             instance.failures += 1;
         }
         instance.problem = backed.problem.as_ref().map(Problem::from);

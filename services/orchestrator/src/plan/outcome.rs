@@ -9,6 +9,14 @@ use journal::record::Fact;
 use crate::plan::advance::Planner;
 use crate::plan::state::{InstanceStatus, Phase, Problem, RUN_STOPPED, TaskStatus};
 
+/// A call under which the process died this often is not sent again: it may be
+/// what kills it, and would keep every other run from going on.
+pub(crate) const LOST_MAX: u32 = 3;
+
+/// Largest result of a task as JSON, in bytes: what one row or blob of the journal
+/// takes, less its frame.
+pub(crate) const RESULT_MAX: usize = 15 * 1024 * 1024;
+
 /// What came of an attempt.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
@@ -54,6 +62,11 @@ impl Planner<'_> {
                 self.failed(task, item, attempt, problem, retry_after_ms, 0);
             }
             Answer::Unknown(problem) => self.fail(task, item, attempt, problem),
+            Answer::Lost if self.state.tasks[task].instances[item].lost + 1 >= LOST_MAX => {
+                let text =
+                    format!("the process died {LOST_MAX} times while this call was under way");
+                self.fail(task, item, attempt, Problem::new("POISON", text));
+            }
             Answer::Lost => self.back_off(task, item, attempt, None, self.moment.now_ms, 0),
             Answer::Cancelled => self.end(
                 task,
@@ -91,7 +104,10 @@ impl Planner<'_> {
         }
     }
 
-    fn succeed(&mut self, task: usize, item: usize, attempt: u32, result: Value) {
+    pub(crate) fn succeed(&mut self, task: usize, item: usize, attempt: u32, result: Value) {
+        if let Err(problem) = bounded("the result", &result) {
+            return self.fail(task, item, attempt, problem);
+        }
         self.end(
             task,
             item,
@@ -393,4 +409,33 @@ impl Planner<'_> {
         let position = || u32::try_from(item).unwrap_or(u32::MAX);
         self.state.tasks[task].items.as_ref().map(|_| position())
     }
+}
+
+/// Refuses a value that the journal could not keep.
+pub(crate) fn bounded(what: &str, value: &Value) -> Result<(), Problem> {
+    /// Counts what is written to it.
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Counting cannot fail, and every JSON value can be written.
+    let _ = serde_json::to_writer(&mut count, value);
+    if count.0 <= RESULT_MAX {
+        return Ok(());
+    }
+    let text = format!(
+        "{what} has {} bytes as JSON; at most {RESULT_MAX} are kept",
+        count.0
+    );
+    Err(Problem {
+        hint: "write it to a file and pass the path on".to_owned(),
+        ..Problem::new("RESPONSE_TOO_LARGE", text)
+    })
 }

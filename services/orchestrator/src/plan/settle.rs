@@ -9,6 +9,7 @@ use journal::record::Fact;
 
 use crate::plan::advance::{Command, Dispatch, Planner};
 use crate::plan::instance::{evaluate_all, problem};
+use crate::plan::outcome::bounded;
 use crate::plan::scope::View;
 use crate::plan::state::{CONDITION, Phase, Problem, RunEnd, State, TaskStatus};
 
@@ -28,7 +29,7 @@ impl Planner<'_> {
                         self.decide(task);
                     }
                 }
-                match self.state.startable() {
+                match self.may_start() {
                     Some((task, item)) => self.lease(task, item),
                     None if self.state.unlocked.is_empty() => break,
                     None => {}
@@ -40,6 +41,19 @@ impl Planner<'_> {
         if self.state.open == 0 && self.state.leased == 0 && !self.state.ended() {
             self.close();
         }
+    }
+
+    /// The instance to start next. None while the process drains, and none behind
+    /// the run's deadline: what was leased then would be lost at once.
+    fn may_start(&self) -> Option<(usize, usize)> {
+        let late = self
+            .state
+            .deadline_ms
+            .is_some_and(|d| d <= self.moment.now_ms);
+        if self.moment.draining || late {
+            return None;
+        }
+        self.state.startable()
     }
 
     /// A task whose needs have ended: `runIf`, `when`, `each`, `set`.
@@ -103,7 +117,7 @@ impl Planner<'_> {
             .map_err(|e| problem(&e));
         let result = result.and_then(|r| self.state.expected(task, item, &r).map(|()| r));
         match result {
-            Ok(result) => self.end(task, item, 0, journal::Outcome::Succeeded, result, None),
+            Ok(result) => self.succeed(task, item, 0, result),
             Err(problem) => self.fail(task, item, 0, problem),
         }
     }
@@ -161,7 +175,8 @@ impl Planner<'_> {
     fn close(&mut self) {
         let mut end = self.state.verdict();
         let mut failed = self.state.failed.clone();
-        let outputs = match self.state.final_outputs(end) {
+        let outputs = self.state.final_outputs(end);
+        let outputs = match outputs.and_then(|o| bounded("the outputs", &o).map(|()| o)) {
             Ok(outputs) => outputs,
             Err(problem) => {
                 end = RunEnd::Failed;
@@ -214,6 +229,11 @@ impl State {
             );
             return Err(Problem::new("EACH_INVALID", text));
         }
+        let items = Value::Array(items);
+        bounded("the list of `each`", &items)?;
+        let Value::Array(items) = items else {
+            return Ok(Vec::new());
+        };
         let instances: usize = self.tasks.iter().map(|t| t.instances.len()).sum();
         if instances + items.len() > INSTANCES_MAX {
             let text = format!("the run would have more than {INSTANCES_MAX} task instances");

@@ -150,6 +150,8 @@ pub(crate) struct Instance {
     pub(crate) attempt: u32,
     /// Attempts that failed and count against `retry`.
     pub(crate) failures: u32,
+    /// Attempts that were lost with a process.
+    pub(crate) lost: u32,
     pub(crate) pass: u32,
     pub(crate) due_ms: i64,
     pub(crate) class: String,
@@ -212,6 +214,7 @@ impl Default for Instance {
             status: InstanceStatus::Ready,
             attempt: 0,
             failures: 0,
+            lost: 0,
             pass: 1,
             due_ms: 0,
             class: String::new(),

@@ -38,6 +38,7 @@ struct World {
     now_ms: i64,
     most_at_once: usize,
     aborted: bool,
+    draining: bool,
 }
 
 fn new_state(source: &str) -> State {
@@ -73,6 +74,7 @@ impl World {
             now_ms: 0,
             most_at_once: 0,
             aborted: false,
+            draining: false,
         };
         world.input(Input::Begin);
         world
@@ -82,6 +84,7 @@ impl World {
         let mut decided = Decided::default();
         let moment = Moment {
             now_ms: self.now_ms,
+            draining: self.draining,
             chance: &|| 1.0,
             tools: &AnyTool,
         };
@@ -683,4 +686,72 @@ outputs: {a: "${a.result}", b: "${b.result}"}
     let Value::Object(_) = &world.state.tasks[0].view else {
         panic!("a view")
     };
+}
+
+#[test]
+fn call_under_which_the_process_died_three_times_is_not_sent_again() {
+    let world = World::new(
+        "
+name: l
+tasks:
+  - {id: a, tool: t.a}
+",
+    )
+    .play(|_, _| Answer::Lost);
+    assert_eq!(world.sent.len(), 3);
+    assert_eq!(
+        world.state.tasks[0].problem.as_ref().expect("failed").code,
+        "POISON"
+    );
+}
+
+#[test]
+fn nothing_is_given_out_while_the_process_drains() {
+    let mut world = World::new(DIAMOND);
+    let first = world.calls.pop_front().expect("a runs");
+    world.draining = true;
+    world.answer(&first, done());
+    assert!(world.calls.is_empty() && world.state.leased == 0);
+    world.draining = false;
+    world.input(Input::Begin);
+    assert_eq!(world.sent, ["a", "b", "c"]);
+}
+
+#[test]
+fn nothing_is_given_out_behind_the_deadline() {
+    let mut world = World::new(
+        "
+name: l
+timeout: 5s
+tasks:
+  - {id: a, tool: t.a}
+  - {id: b, tool: t.b, needs: [a]}
+",
+    );
+    let first = world.calls.pop_front().expect("a runs");
+    world.now_ms = 5_000;
+    world.answer(&first, done());
+    assert!(world.calls.is_empty());
+    world.input(Input::Due);
+    assert_eq!(world.end(), RunEnd::TimedOut);
+}
+
+#[test]
+fn result_that_the_journal_cannot_keep_fails_its_task() {
+    let at = |bytes: usize| Answer::Done(json!("x".repeat(bytes - 2)));
+    let source = "
+name: l
+tasks:
+  - {id: a, tool: t.a}
+";
+    let limit = super::outcome::RESULT_MAX;
+    assert_eq!(
+        World::new(source).play(|_, _| at(limit)).end(),
+        RunEnd::Succeeded
+    );
+    let over = World::new(source).play(|_, _| at(limit + 1));
+    assert_eq!(
+        over.state.tasks[0].problem.as_ref().expect("failed").code,
+        "RESPONSE_TOO_LARGE"
+    );
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use gearmesh_catalog::Tool;
 use gearmesh_fault::Failure;
@@ -39,6 +39,10 @@ pub(crate) async fn attempt(
     dispatch: Dispatch,
     abort: CancellationToken,
 ) -> Answer {
+    if abort.is_cancelled() {
+        // Never sent: there is nothing to fence.
+        return Answer::Cancelled;
+    }
     let catalog = cx.catalog();
     let Some(found) = catalog.get(&dispatch.resolved.tool) else {
         let text = format!("no tool `{}`", dispatch.resolved.tool);
@@ -89,17 +93,11 @@ async fn answered(cx: &Context, tool: &Tool, dispatch: &Dispatch, status: &Statu
     if failure.reason == "OUTCOME_UNKNOWN" {
         return Answer::Unknown(problem(cx, &failure));
     }
-    let cut = failure.reason == "ENGINE_UNAVAILABLE"
-        || (failure.domain.is_empty()
-            && matches!(
-                failure.code,
-                Code::Unavailable | Code::Cancelled | Code::Unknown
-            ));
-    if cut && dispatch.class == "AT_MOST_ONCE" {
+    if dispatch.class == "AT_MOST_ONCE" && !failure.without_effect() {
         return match fence(cx, tool, dispatch).await {
             Fenced::Absent => refused(cx, status),
             Fenced::Done(result) => Answer::Done(result),
-            Fenced::Started => unknown(tool, &failure.message, None),
+            Fenced::Started => unknown(&tool.id, &failure.message, Some(&failure.reason)),
         };
     }
     refused(cx, status)
@@ -113,7 +111,7 @@ async fn timed_out(cx: &Context, setting: &Setting, tool: &Tool, dispatch: &Disp
         match fence(cx, tool, dispatch).await {
             Fenced::Absent => {}
             Fenced::Done(result) => return Answer::Done(result),
-            Fenced::Started => return unknown(tool, &text, Some("TASK_TIMEOUT")),
+            Fenced::Started => return unknown(&tool.id, &text, Some("TASK_TIMEOUT")),
         }
     }
     failed(Problem {
@@ -130,7 +128,7 @@ async fn aborted(cx: &Context, tool: &Tool, dispatch: &Dispatch) -> Answer {
         _ => match fence(cx, tool, dispatch).await {
             Fenced::Absent => Answer::Cancelled,
             Fenced::Done(result) => Answer::Done(result),
-            Fenced::Started => unknown(tool, "the run was cancelled", Some("RUN_CANCELLED")),
+            Fenced::Started => unknown(&tool.id, "the run was cancelled", Some("RUN_CANCELLED")),
         },
     }
 }
@@ -142,13 +140,16 @@ pub(crate) async fn recover(cx: &Context, dispatch: &Dispatch) -> Answer {
     }
     let catalog = cx.catalog();
     let Some(found) = catalog.get(&dispatch.resolved.tool) else {
-        return Answer::Lost;
+        return match dispatch.class.as_str() {
+            "AT_MOST_ONCE" => unknown(&dispatch.resolved.tool, "its engine is gone", None),
+            _ => Answer::Lost,
+        };
     };
     match fence(cx, found.tool, dispatch).await {
         Fenced::Absent => Answer::Lost,
         Fenced::Done(result) => Answer::Done(result),
         Fenced::Started if dispatch.class == "AT_MOST_ONCE" => unknown(
-            found.tool,
+            &found.tool.id,
             "the orchestrator stopped while it was under way",
             None,
         ),
@@ -156,8 +157,8 @@ pub(crate) async fn recover(cx: &Context, dispatch: &Dispatch) -> Answer {
     }
 }
 
-fn unknown(tool: &Tool, why: &str, cause: Option<&str>) -> Answer {
-    let text = format!("whether `{}` took effect is not known: {why}", tool.id);
+fn unknown(tool: &str, why: &str, cause: Option<&str>) -> Answer {
+    let text = format!("whether `{tool}` took effect is not known: {why}");
     let details = cause.map_or(serde_json::Value::Null, |c| serde_json::json!({"cause": c}));
     let details = Box::new(details);
     Answer::Unknown(Problem {

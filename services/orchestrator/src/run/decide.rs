@@ -14,6 +14,7 @@ pub(crate) fn decide(
 ) {
     let moment = Moment {
         now_ms: cx.clock().now_ms(),
+        draining: cx.shutdown().is_cancelled(),
         chance: &|| cx.rng().fraction(),
         tools: &Known(cx.catalog()),
     };

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use gearmesh_api::journal::v1 as journal;
@@ -27,6 +28,9 @@ const GATHER_US: u64 = 200;
 /// Calls sent longer ago than this are not about to answer.
 const FRESH_US: u64 = 2_000;
 
+/// Wait before a full store is tried again.
+const FULL_LOOK: Duration = Duration::from_secs(1);
+
 /// Retries that the http engine makes by itself for Oktyv tasks without a policy.
 const OKTYV_RETRIES: u32 = 3;
 
@@ -46,6 +50,8 @@ pub(crate) struct Driver {
     pub(crate) inbox: mpsc::Receiver<Message>,
     pub(crate) outbox: mpsc::Sender<Message>,
     pub(crate) abort: CancellationToken,
+    /// Who is told once the cancel is durable.
+    pub(crate) cancelling: Vec<oneshot::Sender<()>>,
     /// When calls were last sent out, on the monotonic clock.
     pub(crate) sent_us: u64,
 }
@@ -59,9 +65,21 @@ impl Driver {
             if !self.next(&mut batch).await {
                 return;
             }
-            let inputs = self.gather(&mut batch).await;
+            let mut inputs = self.gather(&mut batch).await;
+            // A busy inbox must not keep instants from coming.
+            let due = self
+                .state
+                .due_ms()
+                .is_some_and(|d| d <= self.cx.clock().now_ms());
+            if due && !inputs.iter().any(|i| matches!(i, Input::Due)) {
+                inputs.push(Input::Due);
+            }
             if !inputs.is_empty() && !self.step(inputs).await {
                 return;
+            }
+            for answer in self.cancelling.drain(..) {
+                // Who asked may have left.
+                let _ = answer.send(());
             }
         }
         // Who is woken by the last records must find the run among the ended ones.
@@ -127,10 +145,14 @@ impl Driver {
         inputs
     }
 
-    fn sort(&self, batch: &mut Vec<Message>, inputs: &mut Vec<Input>) {
+    fn sort(&mut self, batch: &mut Vec<Message>, inputs: &mut Vec<Input>) {
         for message in batch.drain(..) {
             match message {
                 Message::Input(input) => inputs.push(input),
+                Message::Cancel(answer) => {
+                    inputs.push(Input::Cancel);
+                    self.cancelling.push(answer);
+                }
                 Message::Show(answer) => {
                     // Who asked may have left.
                     let _ = answer.send(crate::render::run(&self.state, self.cx.clock().now_ms()));
@@ -159,24 +181,42 @@ impl Driver {
             return true;
         }
         self.shown.publish(decided.records);
-        if self.cx.shutdown().is_cancelled() {
-            return true;
-        }
         self.carry_out(decided.commands);
         true
     }
 
+    /// Appends to the journal. A full disk is waited out: nothing was written, and
+    /// the calls under way must not lose their answers.
     async fn commit(&mut self, records: &[journal::Record]) -> Result<(), gearmesh_store::Error> {
-        crate::journal::append(&self.journal, self.id, &self.state, self.last, records).await?;
+        let mut told = false;
+        loop {
+            let appended =
+                crate::journal::append(&self.journal, self.id, &self.state, self.last, records)
+                    .await;
+            match appended {
+                Err(gearmesh_store::Error::Full) if !self.cx.shutdown().is_cancelled() => {
+                    if !told {
+                        tracing::error!(run = %self.state.run, "the store is full; the run waits for space");
+                        told = true;
+                    }
+                    self.cx.clock().sleep(FULL_LOOK).await;
+                }
+                other => break other?,
+            }
+        }
         self.last += u32::try_from(records.len()).unwrap_or(u32::MAX);
         Ok(())
     }
 
     fn carry_out(&mut self, commands: Vec<Command>) {
+        // First: what the same step gave out must not begin.
+        if commands.iter().any(|c| matches!(c, Command::Abort)) {
+            self.abort.cancel();
+        }
         for command in commands {
             match command {
                 Command::Dispatch(dispatch) => self.dispatch(*dispatch),
-                Command::Abort => self.abort.cancel(),
+                Command::Abort => {}
             }
         }
     }

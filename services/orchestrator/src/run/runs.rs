@@ -35,6 +35,7 @@ const TAKEN_UP_LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) enum Message {
     Input(Input),
+    Cancel(oneshot::Sender<()>),
     Show(oneshot::Sender<api::Run>),
 }
 
@@ -134,8 +135,10 @@ impl Live {
         answer.await.ok()
     }
 
+    /// Ends the run; true once it is durable that it is being ended.
     pub(crate) async fn cancel(&self) -> bool {
-        self.inbox.send(Message::Input(Input::Cancel)).await.is_ok()
+        let (tell, told) = oneshot::channel();
+        self.inbox.send(Message::Cancel(tell)).await.is_ok() && told.await.is_ok()
     }
 }
 
@@ -188,6 +191,7 @@ impl Runs {
             inbox,
             outbox,
             abort: CancellationToken::new(),
+            cancelling: Vec::new(),
             sent_us: 0,
         };
         driver.recover(lost);
@@ -248,6 +252,10 @@ impl Runs {
 
     /// Where a run stands, once the runs of the last start have been taken up.
     pub(crate) async fn settled(&self, run: &str) -> Result<Standing, Error> {
+        // A run that is driven already need not wait for those that are not yet.
+        if let Some(standing) = parse_run(run).and_then(|id| self.in_memory(id)) {
+            return Ok(standing);
+        }
         let mut resumed = self.inner.resumed.subscribe();
         // The sender lives as long as the table.
         let _ = resumed.wait_for(|r| *r).await;

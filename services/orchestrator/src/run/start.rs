@@ -79,21 +79,31 @@ impl Start {
             status: "running".to_owned(),
             blobs,
         };
-        match runs.journal().accept(new).await? {
-            Accepted::New if state.ended() => {
-                crate::journal::close(runs.journal(), id, &state).await?;
-                runs.finished(id, state);
+        // On its own: a caller that leaves in the middle must not leave a durable run
+        // behind that nobody drives.
+        let owned = runs.clone();
+        let accepting = cx.spawn(async move {
+            let accepted = owned.journal().accept(new).await?;
+            match accepted {
+                Accepted::New if state.ended() => {
+                    crate::journal::close(owned.journal(), id, &state).await?;
+                    owned.finished(id, state);
+                }
+                Accepted::New => {
+                    owned.drive(id, state, decided.records, decided.commands, Vec::new())
+                }
+                Accepted::Existing(_) | Accepted::KeyReused(_) => {}
             }
-            Accepted::New => runs.drive(id, state, decided.records, decided.commands, Vec::new()),
-            Accepted::Existing(first) => return Ok(run_text(first)),
-            Accepted::KeyReused(first) => {
-                return Err(Error::KeyReused {
-                    key: self.key.unwrap_or_default(),
-                    run: run_text(first),
-                });
-            }
+            Ok::<_, Error>(accepted)
+        });
+        match accepting.await.map_err(|_| Error::Stopping)?? {
+            Accepted::New => Ok(run),
+            Accepted::Existing(first) => Ok(run_text(first)),
+            Accepted::KeyReused(first) => Err(Error::KeyReused {
+                key: self.key.unwrap_or_default(),
+                run: run_text(first),
+            }),
         }
-        Ok(run)
     }
 
     /// The first record: all that the run will ever need to know of its start.
