@@ -57,6 +57,8 @@ enum Way {
 pub(crate) struct Measured {
     name: String,
     samples: Samples,
+    /// Commits of the orchestrator's store, run by run.
+    commits: Vec<u64>,
     /// Of the orchestrator's store.
     store: Counts,
     /// Of the engines: their stores' and the file engine's own.
@@ -69,7 +71,8 @@ pub(crate) struct Measured {
 #[derive(Debug)]
 struct Aims {
     time: Option<Budget>,
-    commits: &'static str,
+    /// Commits of the median run, and of any.
+    commits: [u64; 2],
 }
 
 /// A time, or a multiple of the probe's median if that is longer.
@@ -81,7 +84,7 @@ struct Budget {
 
 const ONE: Aims = Aims {
     time: None,
-    commits: "2.0",
+    commits: [2, 2],
 };
 
 const DAG: Aims = Aims {
@@ -89,7 +92,7 @@ const DAG: Aims = Aims {
         floor: Duration::from_millis(6),
         probes: 20,
     }),
-    commits: "<= 5, at most 11",
+    commits: [5, 11],
 };
 
 pub(crate) async fn measure(folder: &Path) -> Result<Vec<Measured>, Box<dyn Error>> {
@@ -143,15 +146,19 @@ async fn shaped(
         once(&mut client, source, way).await?;
     }
     let mut samples = Samples::default();
+    let mut commits = Vec::new();
     let (store, engines, cpu) = (journal(running), engine_fsyncs(running), cpu_time());
     for _ in 0..RUNS {
+        let before = journal(running).commits;
         let begun = now();
         once(&mut client, source, way).await?;
         samples.add(begun);
+        commits.push(journal(running).commits - before);
     }
     Ok(Measured {
         name,
         samples,
+        commits,
         store: since(journal(running), store),
         engine_fsyncs: engine_fsyncs(running) - engines,
         cpu: cpu_time().saturating_sub(cpu),
@@ -243,17 +250,24 @@ pub(crate) fn show(all: &[Measured], probe: &Probe, table: &mut Table) -> std::i
         table.millis("submit to result", &measured.samples, &aim)?;
         let probes = measured.samples.median().as_secs_f64() / probe.median().as_secs_f64();
         table.line("p50 in probes", &format!("{probes:.1}"), "")?;
-        let mut mean = |what: &str, count: u64, aim| {
+        let [typical, most] = measured.aims.commits.map(|n| format!("<= {n}"));
+        let mut commits = measured.commits.clone();
+        commits.sort_unstable();
+        let [median, maximum] = [commits.len() / 2, commits.len() - 1].map(|at| commits[at]);
+        table.line("commits of the median run", &median.to_string(), &typical)?;
+        table.line("commits of any run, at most", &maximum.to_string(), &most)?;
+        for (what, count) in [
+            ("commits", measured.store.commits),
+            ("statements", measured.store.statements),
+            ("fsyncs", measured.store.fsyncs),
+            ("engine fsyncs", measured.engine_fsyncs),
+        ] {
             let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-            table.line(what, &format!("{:.2}", count / f64::from(RUNS)), aim)
-        };
-        let store = &measured.store;
-        mean("orchestrator commits", store.commits, measured.aims.commits)?;
-        mean("orchestrator statements", store.statements, "")?;
-        mean("orchestrator fsyncs", store.fsyncs, "")?;
-        mean("engine fsyncs", measured.engine_fsyncs, "")?;
+            let mean = format!("{:.2}", count / f64::from(RUNS));
+            table.line(&format!("{what}, mean"), &mean, "")?;
+        }
         let cpu = measured.cpu.as_secs_f64() * 1e6 / f64::from(RUNS);
-        table.line("processor time", &format!("{cpu:.0} us"), "")?;
+        table.line("processor time, mean", &format!("{cpu:.0} us"), "")?;
     }
     Ok(())
 }
