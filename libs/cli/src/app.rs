@@ -95,7 +95,8 @@ impl App {
             Command::Tool(command) => self.tool(command),
             Command::Short(words) => self.short(words),
             Command::Dev(args) => {
-                self.log("warn");
+                // That runs were still open when it ended is said in words for people.
+                self.log("warn,gearmesh_runtime::serve=error");
                 block_on(Threads::Many, serve::dev(self, &args))
             }
             Command::Serve(args) => {

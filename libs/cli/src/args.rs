@@ -107,12 +107,12 @@ pub(crate) enum RunCommand {
     /// How a run stands
     #[command(aliases = ["get", "describe"])]
     Show {
-        /// The run's id
+        /// The run's id, or `last`
         run: String,
     },
     /// Follow a run
     Watch {
-        /// The run's id
+        /// The run's id, or `last`
         run: String,
         /// `json`: one event a line on standard output
         #[arg(long, value_enum, default_value_t = Watch::Tree)]
@@ -202,9 +202,9 @@ pub(crate) enum ToolCommand {
 /// `dev`
 #[derive(Debug, Args)]
 pub(crate) struct DevArgs {
-    /// Port on 127.0.0.1; a taken one gives the next that is free
-    #[arg(long, default_value_t = 8420)]
-    pub(crate) port: u16,
+    /// Port on 127.0.0.1; a taken one gives the next that is free [default: 8420]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
     /// Leave out the stand-ins
     #[arg(long)]
     pub(crate) no_demo: bool,
@@ -323,6 +323,8 @@ mod tests {
         for bad in ["results=x", "/=x", "/a/../b=x", "/a=", "/a"] {
             assert!(parse(&format!("run x.yaml --root {bad}")).is_err(), "{bad}");
         }
+        let error = parse("run x.yaml --root /a").unwrap_err().to_string();
+        assert!(error.contains("PREFIX=DIR"), "{error}");
     }
 
     #[test]

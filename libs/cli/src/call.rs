@@ -34,6 +34,10 @@ pub(crate) async fn call(app: &mut App, name: &str, words: &[String]) -> Result<
     }
     let mut interrupts = Interrupts::listen()?;
     let (place, catalog) = place(app, name).await?;
+    if let Place::There(url) = &place {
+        let flags = app.globals.of_own_mesh();
+        host::unheeded(&mut app.output, &flags, url);
+    }
     let called = tokio::select! {
         called = at(app, &place, catalog, name, words) => called,
         () = interrupts.next() => Err(Error::Interrupted { message: format!("the call of `{name}` was cancelled"), help: None }),
@@ -67,6 +71,7 @@ async fn place(app: &App, name: &str) -> Result<(Place, Arc<Catalog>), Error> {
     };
     let options = StartOptions {
         announce: services.is_none(),
+        command: "tool call",
         services,
         demo: engine == Some("http"),
         listen: Some(([127, 0, 0, 1], 0).into()),

@@ -27,6 +27,9 @@ pub(crate) enum Error {
         message: String,
         help: Option<String>,
     },
+    /// Another process has what is wanted, in another way.
+    #[error("{message}")]
+    Conflict { message: String, help: String },
     /// A file cannot be read.
     #[error("cannot read `{}`: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
@@ -128,12 +131,14 @@ impl Error {
             Self::NotFound { .. } => Exit::NotFound,
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
             Self::Closed => Exit::Done,
+            Self::Conflict { .. } => Exit::Conflict,
             Self::Invalid { .. } | Self::Inputs(_) => Exit::Invalid,
             Self::Call(failure) => Exit::of_code(failure.code),
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Unfinished { .. } => Exit::Unfinished,
             Self::Interrupted { .. } => Exit::Interrupted,
             Self::Start(error) if error.is_conflict() => Exit::Conflict,
+            Self::Start(error) if error.code == StartError::CONFIG => Exit::Usage,
             Self::Start(_)
             | Self::Read { .. }
             | Self::Write { .. }
@@ -188,6 +193,7 @@ impl Error {
         let fixed = match self {
             Self::Usage { .. } => "USAGE",
             Self::NotFound { code, .. } => code,
+            Self::Conflict { .. } => "SERVED_ALREADY",
             Self::Read { .. } => "FILE_NOT_READABLE",
             Self::Write { .. } | Self::Output { .. } => "NOT_WRITABLE",
             Self::Closed => "CLOSED",
@@ -213,7 +219,7 @@ impl Error {
                 hints.dedup();
                 hints
             }
-            Self::Unfinished { help, .. } => vec![help.clone()],
+            Self::Unfinished { help, .. } | Self::Conflict { help, .. } => vec![help.clone()],
             Self::Unreachable { .. } => {
                 vec!["start one with `gearmesh dev`, or name another with --server".to_owned()]
             }

@@ -107,6 +107,18 @@ impl Globals {
         }
     }
 
+    /// Those of these flags that only a mesh in this process obeys, as they were given.
+    pub(crate) fn of_own_mesh(&self) -> Vec<&'static str> {
+        [
+            ("--config", self.config.is_some()),
+            ("--set", !self.set.is_empty()),
+            ("--root", !self.root.is_empty()),
+        ]
+        .into_iter()
+        .filter_map(|(flag, given)| given.then_some(flag))
+        .collect()
+    }
+
     /// These flags, with those that were given further behind.
     pub(crate) fn with(mut self, later: Self) -> Self {
         self.server = later.server.or(self.server);
@@ -136,7 +148,8 @@ fn setting(text: &str) -> Result<(String, Value), String> {
 }
 
 fn root(text: &str) -> Result<(String, PathBuf), String> {
-    let (prefix, folder) = pair(text)?;
+    let (prefix, folder) =
+        pair(text).map_err(|_| "write it as PREFIX=DIR, such as /results=out".to_owned())?;
     if !prefix.starts_with('/') || prefix == "/" || prefix.contains("..") {
         return Err(format!(
             "`{prefix}` must be an absolute path such as /results"

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::app::App;
 use crate::client::Client;
@@ -16,13 +16,20 @@ use crate::output::Output;
 use crate::report;
 use crate::server;
 use crate::starter::{StartError, StartOptions, Started, Starter};
-use crate::text::{count, field};
+use crate::text::{count, field, printable};
 
 /// How long a process that holds the folder may take until it serves or lets go.
 const PEER_MAX: Duration = Duration::from_secs(10);
 
 /// Time between two looks at such a process.
 const PEER_LOOK: Duration = Duration::from_millis(25);
+
+/// Resumed runs that are named; the rest is counted.
+const RESUMED_MAX: usize = 3;
+
+/// What becomes of open runs when their process ends.
+pub(crate) const GO_ON: &str =
+    "go on with the next `gearmesh run FILE` or `gearmesh dev` in this folder";
 
 /// Runs that are asked for at once, the most that a page has.
 const PAGE: u32 = 200;
@@ -49,10 +56,7 @@ impl Place {
 pub(crate) fn options(globals: &Globals) -> StartOptions {
     StartOptions {
         folder: globals.folder(),
-        config_file: globals
-            .config
-            .clone()
-            .unwrap_or_else(|| "gearmesh.toml".into()),
+        config_file: globals.config.clone(),
         set: globals.set.clone(),
         roots: globals.root.clone(),
         laptop: true,
@@ -80,34 +84,88 @@ pub(crate) async fn reach(starter: &Starter, options: StartOptions) -> Result<Pl
     }
 }
 
+/// What a command wants of the mesh.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wants {
+    /// The stand-ins beside a mesh in this process.
+    pub(crate) demo: bool,
+    /// Only a look: runs that are open are left to a later command.
+    pub(crate) look: bool,
+    /// Files may be written, so that `--root` must hold.
+    pub(crate) roots: bool,
+}
+
+/// Tells which flags change nothing, since the mesh is elsewhere.
+pub(crate) fn unheeded(output: &mut Output, flags: &[&str], url: &str) {
+    if !flags.is_empty() {
+        output.note(&format!(
+            "warning: no effect of {}: {url} serves with its own settings",
+            flags.join(", ")
+        ));
+    }
+}
+
+fn heed(app: &mut App, wants: Wants, url: &str) -> Result<(), Error> {
+    if wants.roots && !app.globals.root.is_empty() {
+        return Err(Error::Conflict {
+            message: format!("--root has no effect: {url} serves with its own settings"),
+            help: "stop that server, or start it with --root".to_owned(),
+        });
+    }
+    let mut flags = app.globals.of_own_mesh();
+    if !wants.demo {
+        flags.push("--no-demo");
+    }
+    unheeded(&mut app.output, &flags, url);
+    Ok(())
+}
+
 /// Does work that needs the runs of this folder: at the server, else with a mesh in this
 /// process, which then serves until no run is open.
 pub(crate) async fn with_mesh(
     app: &mut App,
-    demo: bool,
+    wants: Wants,
     work: impl AsyncFnOnce(&mut App, &Client, &mut Interrupts) -> Result<Exit, Error>,
 ) -> Result<Exit, Error> {
+    let deadline = app.globals.timeout.map(|t| Instant::now() + t);
     let mut interrupts = Interrupts::listen()?;
     let place = match &app.server {
         Some(url) => Place::There(url.clone()),
         None => {
             let options = StartOptions {
                 announce: true,
-                demo,
+                command: "run",
+                demo: wants.demo,
                 listen: Some(([127, 0, 0, 1], 0).into()),
                 ..options(&app.globals)
             };
             reach(&app.starter, options).await?
         }
     };
-    let client = Client::of_runs(place.url(), None)?;
+    let limit = app.globals.timeout.filter(|_| wants.look);
+    let client = Client::of_runs(place.url(), limit)?;
+    match &place {
+        Place::There(url) => heed(app, wants, url)?,
+        Place::Here(_) if wants.look => {}
+        Place::Here(_) => tell_resumed(&client, &mut app.output).await,
+    }
     let result = work(app, &client, &mut interrupts).await;
     let Place::Here(started) = place else {
         return result;
     };
+    if wants.look {
+        tell_left(&client, &mut app.output).await;
+        let stopping = stop(started, &mut interrupts);
+        match deadline {
+            // What is cut off here is taken up like a run whose process was killed.
+            Some(deadline) => timeout_at(deadline, stopping).await.unwrap_or(Ok(()))?,
+            None => stopping.await?,
+        }
+        return result;
+    }
     let shown = match result {
         Err(error @ (Error::Interrupted { .. } | Error::Unfinished { .. })) => {
-            app.output.note("stopping; open runs go on with the next `gearmesh run` or `gearmesh dev` in this folder");
+            app.output.note(&stopping(&error));
             stop(started, &mut interrupts).await?;
             return Err(error);
         }
@@ -118,8 +176,55 @@ pub(crate) async fn with_mesh(
         Ok(exit) => exit,
     };
     let left = linger(&client, &mut interrupts, &mut app.output).await;
+    if let Err(error @ Error::Interrupted { .. }) = &left {
+        app.output.note(&stopping(error));
+    }
     stop(started, &mut interrupts).await?;
     left.map(|()| shown)
+}
+
+/// What is said when a mesh of this process ends before its runs.
+fn stopping(error: &Error) -> String {
+    let mut text = format!("stopping; open runs {GO_ON}");
+    if matches!(error, Error::Interrupted { .. }) {
+        text.push_str("; Ctrl-C once more leaves at once");
+    }
+    text
+}
+
+/// Names the runs that an earlier process left open. That this fails is told by the
+/// command's own call.
+async fn tell_resumed(client: &Client, output: &mut Output) {
+    let open = open_runs(client).await.unwrap_or_default();
+    for line in resumed(&open) {
+        output.note(&line);
+    }
+}
+
+fn resumed(open: &[Value]) -> Vec<String> {
+    let mut lines: Vec<String> = open
+        .iter()
+        .take(RESUMED_MAX)
+        .map(|run| {
+            let (id, name) = (field(run, "runId"), field(run, "workflow"));
+            printable(&format!("{id} ({name}) was open and goes on")).into_owned()
+        })
+        .collect();
+    if let Some(more @ 1..) = open.len().checked_sub(RESUMED_MAX) {
+        lines.push(format!("{} more go on", count(more as u64, "open run")));
+    }
+    lines
+}
+
+/// Says that open runs are left to a later command.
+async fn tell_left(client: &Client, output: &mut Output) {
+    let open = open_runs(client).await.unwrap_or_default();
+    if !open.is_empty() {
+        let open = count(open.len() as u64, "run");
+        output.note(&format!(
+            "{open} of this folder still open; open runs {GO_ON}"
+        ));
+    }
 }
 
 /// Serves until no run is open, so that runs which others started here, or which an
@@ -132,7 +237,7 @@ async fn linger(
     let mut said = false;
     loop {
         let open = open_runs(client).await?;
-        let Some(run) = open.first() else {
+        let Some(run) = open.first().map(|run| field(run, "runId")) else {
             return Ok(());
         };
         if !said {
@@ -152,7 +257,7 @@ async fn linger(
                 () = interrupts.next() => {
                     return Err(Error::Interrupted {
                         message: format!("{} left open", count(open.len() as u64, "run")),
-                        help: Some("they go on with the next `gearmesh run` or `gearmesh dev` in this folder".into()),
+                        help: Some(format!("they {GO_ON}")),
                     });
                 }
             }
@@ -160,22 +265,19 @@ async fn linger(
     }
 }
 
-/// Ids of the runs that have not ended.
-async fn open_runs(client: &Client) -> Result<Vec<String>, Error> {
+/// The runs that have not ended.
+async fn open_runs(client: &Client) -> Result<Vec<Value>, Error> {
     let mut open = Vec::new();
     for status in ["running", "queued"] {
-        let answer = client
+        let mut answer = client
             .call(
                 "orchestrator.list_runs",
                 json!({"status": status, "pageSize": PAGE}),
             )
             .await?;
-        let runs = answer.get("runs").and_then(Value::as_array);
-        open.extend(
-            runs.into_iter()
-                .flatten()
-                .map(|run| field(run, "runId").to_owned()),
-        );
+        if let Some(Value::Array(runs)) = answer.get_mut("runs").map(Value::take) {
+            open.extend(runs);
+        }
     }
     Ok(open)
 }
@@ -185,5 +287,26 @@ pub(crate) async fn stop(started: Started, interrupts: &mut Interrupts) -> Resul
     tokio::select! {
         () = (started.stop)() => Ok(()),
         () = interrupts.next() => Err(Error::Interrupted { message: "left before everything had ended".into(), help: None }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_resumed_runs_are_named_and_the_rest_counted() {
+        let open = |n: usize| -> Vec<Value> {
+            (0..n)
+                .map(|i| json!({"runId": format!("run_{i}"), "workflow": "w"}))
+                .collect()
+        };
+        assert!(resumed(&[]).is_empty());
+        assert_eq!(resumed(&open(1)), ["run_0 (w) was open and goes on"]);
+        assert_eq!(resumed(&open(RESUMED_MAX)).len(), RESUMED_MAX);
+        assert_eq!(
+            resumed(&open(RESUMED_MAX + 2)).last().map(String::as_str),
+            Some("2 open runs more go on")
+        );
     }
 }

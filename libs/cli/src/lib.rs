@@ -46,4 +46,4 @@ mod viewer;
 mod words;
 
 pub use app::main;
-pub use starter::{StartError, StartOptions, Started, Starter};
+pub use starter::{MESH_LOCK, StartError, StartOptions, Started, Starter};

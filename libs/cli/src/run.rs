@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::file::WorkflowFile;
 use crate::follow::{Limits, document, follow};
-use crate::host;
+use crate::host::{self, Wants};
 use crate::interrupts::Interrupts;
 use crate::output::Format;
 use crate::text::field;
@@ -107,8 +107,12 @@ impl Given {
 
 /// Runs a workflow file to its end, at the server or in this process.
 pub(crate) async fn run(app: &mut App, request: &Request) -> Result<Exit, Error> {
-    let demo = request.demo;
-    host::with_mesh(app, demo, async |app, client, interrupts| {
+    let wants = Wants {
+        demo: request.demo,
+        look: false,
+        roots: true,
+    };
+    host::with_mesh(app, wants, async |app, client, interrupts| {
         start(app, client, request, interrupts).await
     })
     .await
@@ -176,6 +180,9 @@ async fn start(
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned();
+    if request.watch.is_none() {
+        app.output.note(&format!("{run} started"));
+    }
     let mut viewer = Viewer::of(request.watch, &app.output, request.tools.clone());
     let limits = Limits {
         interrupts,

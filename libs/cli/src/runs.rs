@@ -7,16 +7,24 @@ use crate::args::RunCommand;
 use crate::client::Client;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::host;
+use crate::host::{self, Wants};
 use crate::interrupts::Interrupts;
 use crate::output::Output;
 use crate::run;
 use crate::table;
 use crate::text::{duration, field, printable};
 
+/// Stands for the newest run.
+const LAST: &str = "last";
+
 /// Looks after runs, at the server or in this process.
 pub(crate) async fn command(app: &mut App, command: RunCommand) -> Result<Exit, Error> {
-    host::with_mesh(app, true, async |app, client, interrupts| {
+    let wants = Wants {
+        demo: true,
+        look: matches!(command, RunCommand::List { .. } | RunCommand::Show { .. }),
+        roots: false,
+    };
+    host::with_mesh(app, wants, async |app, client, interrupts| {
         perform(app, command, client, interrupts).await
     })
     .await
@@ -43,8 +51,14 @@ async fn perform(
             list(&mut app.output, &answer)?;
             Ok(Exit::Done)
         }
-        RunCommand::Show { run } => run::show_run(app, client, &run).await,
-        RunCommand::Watch { run, watch } => run::watch(app, client, &run, watch, interrupts).await,
+        RunCommand::Show { run } => {
+            let run = resolve(client, run).await?;
+            run::show_run(app, client, &run).await
+        }
+        RunCommand::Watch { run, watch } => {
+            let run = resolve(client, run).await?;
+            run::watch(app, client, &run, watch, interrupts).await
+        }
         RunCommand::Cancel { run } => {
             let answer = client
                 .call("orchestrator.cancel_run", json!({"runId": run}))
@@ -61,6 +75,24 @@ async fn perform(
             }
             Ok(Exit::Done)
         }
+    }
+}
+
+/// The id of a run, or of the newest for `last`.
+async fn resolve(client: &Client, run: String) -> Result<String, Error> {
+    if run != LAST {
+        return Ok(run);
+    }
+    let answer = client
+        .call("orchestrator.list_runs", json!({"pageSize": 1}))
+        .await?;
+    match answer.pointer("/runs/0/runId").and_then(Value::as_str) {
+        Some(newest) => Ok(newest.to_owned()),
+        None => Err(Error::NotFound {
+            code: "RUN_NOT_FOUND",
+            message: "there is no run yet".to_owned(),
+            help: Some("gearmesh run FILE".to_owned()),
+        }),
     }
 }
 

@@ -12,12 +12,16 @@ use crate::args::{DevArgs, ServeArgs};
 use crate::client::describe;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::host::{self, Place};
+use crate::host::{self, GO_ON, Place};
 use crate::interrupts::Interrupts;
 use crate::nearest::nearest;
+use crate::server::passing;
 use crate::starter::{StartError, StartOptions, Started};
 use crate::style::Tone;
-use crate::text::duration;
+use crate::text::{duration, printable};
+
+/// Port of `dev` when none is named.
+const PORT: u16 = 8420;
 
 /// Ports that are tried behind the one that was wanted.
 const PORTS: u16 = 20;
@@ -26,15 +30,16 @@ const PORTS: u16 = 20;
 pub(crate) async fn dev(app: &mut App, args: &DevArgs) -> Result<Exit, Error> {
     let begun = Instant::now();
     if let Some(url) = crate::server::announced(&app.globals.folder()) {
-        return already(app, &url);
+        return already(app, args, &url);
     }
     let mut interrupts = Interrupts::listen()?;
-    let started = match start_near(app, args).await? {
-        Place::There(url) => return already(app, &url),
+    let wanted = args.port.unwrap_or(PORT);
+    let (place, port) = start_near(app, args, wanted).await?;
+    let started = match place {
+        Place::There(url) => return already(app, args, &url),
         Place::Here(started) => started,
     };
-    let wanted = args.port;
-    if wanted != 0 && !started.url.ends_with(&format!(":{wanted}")) {
+    if port != wanted {
         app.output.tell(&format!(
             "port {wanted} is taken; using the next that is free"
         ));
@@ -48,14 +53,31 @@ pub(crate) async fn dev(app: &mut App, args: &DevArgs) -> Result<Exit, Error> {
         app.output.list_one(&ready, "url")?;
     }
     interrupts.next().await;
-    app.output.note(
-        "stopping; open runs go on with the next `gearmesh dev` or `gearmesh run` in this folder",
-    );
+    app.output.note(&format!(
+        "stopping; open runs {GO_ON}; Ctrl-C once more leaves at once"
+    ));
     host::stop(started, &mut interrupts).await?;
     Ok(Exit::Done)
 }
 
-fn already(app: &mut App, url: &str) -> Result<Exit, Error> {
+fn already(app: &mut App, args: &DevArgs, url: &str) -> Result<Exit, Error> {
+    if let Some(command) = passing(&app.globals.folder()) {
+        return Err(Error::Conflict {
+            message: format!(
+                "`gearmesh {}` serves this folder at {url} and ends with its work",
+                printable(&command)
+            ),
+            help: "use it there, or start `gearmesh dev` again when it has ended".to_owned(),
+        });
+    }
+    let mut flags = app.globals.of_own_mesh();
+    if args.port.is_some() {
+        flags.push("--port");
+    }
+    if args.no_demo {
+        flags.push("--no-demo");
+    }
+    host::unheeded(&mut app.output, &flags, url);
     if app.output.for_people() {
         app.output
             .data(&format!("gearmesh dev serves this folder already at {url}"))?;
@@ -65,13 +87,15 @@ fn already(app: &mut App, url: &str) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-async fn start_near(app: &App, args: &DevArgs) -> Result<Place, Error> {
-    let last = args.port.saturating_add(PORTS);
-    let mut port = args.port;
+/// The mesh, and the port that was taken for it.
+async fn start_near(app: &App, args: &DevArgs, wanted: u16) -> Result<(Place, u16), Error> {
+    let last = wanted.saturating_add(PORTS);
+    let mut port = wanted;
     loop {
         let options = StartOptions {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], port))),
             announce: true,
+            command: "dev",
             demo: !args.no_demo,
             ..host::options(&app.globals)
         };
@@ -81,7 +105,7 @@ async fn start_near(app: &App, args: &DevArgs) -> Result<Place, Error> {
             {
                 port += 1
             }
-            other => return other,
+            other => return other.map(|place| (place, port)),
         }
     }
 }
@@ -147,6 +171,7 @@ pub(crate) async fn serve(app: &mut App, args: ServeArgs) -> Result<Exit, Error>
     let options = StartOptions {
         listen: args.listen,
         announce: all,
+        command: "serve",
         services: (!all).then_some(args.engines),
         laptop: false,
         ..host::options(&app.globals)
@@ -175,6 +200,7 @@ pub(crate) async fn mcp(app: &mut App) -> Result<Exit, Error> {
     let options = StartOptions {
         listen: Some(([127, 0, 0, 1], 0).into()),
         announce: true,
+        command: "mcp serve",
         demo: true,
         ..host::options(&app.globals)
     };
@@ -182,6 +208,10 @@ pub(crate) async fn mcp(app: &mut App) -> Result<Exit, Error> {
         Some(url) => Place::There(url.clone()),
         None => host::reach(&app.starter, options).await?,
     };
+    if let Place::There(url) = &place {
+        let flags = app.globals.of_own_mesh();
+        host::unheeded(&mut app.output, &flags, url);
+    }
     let mesh = match &place {
         Place::There(url) => mesh_of(url).await?,
         Place::Here(started) => started.mesh.clone(),

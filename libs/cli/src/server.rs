@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::globals::Globals;
+use crate::starter::MESH_LOCK;
 
 /// How long the port of an announced server may take to answer: it is on this machine.
 const PROBE: Duration = Duration::from_millis(300);
@@ -49,6 +50,14 @@ pub(crate) fn announced(folder: &Path) -> Option<String> {
     Some(url.to_owned())
 }
 
+/// The command that serves this folder and ends by itself when its work is done, when it
+/// is such a one.
+pub(crate) fn passing(folder: &Path) -> Option<String> {
+    let command = std::fs::read_to_string(folder.join(MESH_LOCK)).ok()?;
+    let stays = ["", "dev", "serve"].contains(&command.as_str());
+    (!stays).then_some(command)
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
@@ -85,6 +94,19 @@ mod tests {
         assert_eq!(announced(folder.path()), None);
         std::fs::write(endpoint_file(folder.path()), "{broken").unwrap();
         assert_eq!(announced(folder.path()), None);
+    }
+
+    #[test]
+    fn run_that_serves_the_folder_is_told_from_a_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |command: &str| {
+            std::fs::write(folder.path().join(MESH_LOCK), command).unwrap();
+            passing(folder.path())
+        };
+        assert_eq!(passing(folder.path()), None);
+        assert_eq!(of(""), None);
+        assert_eq!(of("dev"), None);
+        assert_eq!(of("run").as_deref(), Some("run"));
     }
 
     #[test]

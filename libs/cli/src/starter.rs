@@ -31,13 +31,19 @@ impl std::fmt::Debug for Starter {
     }
 }
 
+/// File of the folder that the process which serves it holds locked; it has the name of
+/// the command.
+pub const MESH_LOCK: &str = "mesh.lock";
+
 /// What to start.
 #[derive(Debug, Clone, Default)]
 pub struct StartOptions {
     /// Folder of the state.
     pub folder: PathBuf,
-    /// Settings; a file that is not there is empty.
-    pub config_file: PathBuf,
+    /// Settings; `None`: `./gearmesh.toml`, if it is there.
+    pub config_file: Option<PathBuf>,
+    /// The command that starts it, for those who find the folder served.
+    pub command: &'static str,
     /// Settings of the command line, by key; they win over the file's.
     pub set: Vec<(String, Value)>,
     /// Absolute prefixes of paths, and the folders to which they lead.

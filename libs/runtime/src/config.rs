@@ -61,8 +61,7 @@ fn known_sections(
         key: file.display().to_string(),
         reason: e.to_string(),
     })?;
-    let known = |name: &str| TOP_KEYS.contains(&name) || gearmesh_api::PACKAGES.contains(&name);
-    match sections.keys().find(|name| !known(name)) {
+    match sections.keys().find(|name| !Config::knows(name)) {
         None => Ok(()),
         Some(name) => Err(Error::Config {
             key: name.clone(),
@@ -87,6 +86,12 @@ impl Config {
             tree: Map::new(),
             folder: folder.into(),
         }
+    }
+
+    /// Whether somebody reads this key at the top: a process, or a service its section.
+    #[must_use]
+    pub fn knows(name: &str) -> bool {
+        TOP_KEYS.contains(&name) || gearmesh_api::PACKAGES.contains(&name)
     }
 
     /// Reads `file` if it exists, then the environment's `GEARMESH_*`

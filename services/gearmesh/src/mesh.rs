@@ -2,12 +2,12 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::future::Future;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use gearmesh_cli::{StartError, StartOptions, Started};
+use gearmesh_cli::{MESH_LOCK, StartError, StartOptions, Started};
 use gearmesh_demo::DemoSite;
 use gearmesh_runtime::{CancellationToken, Config, Error, Running, start as start_services};
 use serde_json::json;
@@ -29,7 +29,7 @@ const JOIN_LOOK: Duration = Duration::from_millis(5);
 pub(crate) async fn start(options: StartOptions) -> Result<Started, StartError> {
     let mut config = settings::of(&options)?;
     let lock = if options.announce {
-        Some(hold(config.folder())?)
+        Some(hold(config.folder(), options.command)?)
     } else {
         None
     };
@@ -80,17 +80,22 @@ pub(crate) async fn serve_mcp<E: std::fmt::Display>(
 
 /// Holds the folder: one mesh of it can announce itself. The kernel lets go when the
 /// process ends, however it does.
-fn hold(folder: &Path) -> Result<File, StartError> {
-    let path = folder.join("mesh.lock");
+fn hold(folder: &Path, command: &str) -> Result<File, StartError> {
+    let path = folder.join(MESH_LOCK);
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
         .open(&path);
-    let file = file.map_err(|e| settings::unusable(&path, &e))?;
+    let mut file = file.map_err(|e| settings::unusable(&path, &e))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            file.set_len(0)
+                .and_then(|()| file.write_all(command.as_bytes()))
+                .map_err(|e| settings::unusable(&path, &e))?;
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => Err(StartError {
             code: StartError::LOCKED,
             message: format!("another process serves {}", folder.display()),

@@ -12,6 +12,9 @@ use serde_json::json;
 /// of their roots.
 const LAPTOP_ROOTS: [&str; 4] = ["results", "backup", "reports", "tmp"];
 
+/// The settings of a folder, when no file is named.
+const CONFIG_FILE: &str = "gearmesh.toml";
+
 /// Where a mesh with a gateway listens when nothing says where.
 const LISTEN: &str = "127.0.0.1:8420";
 
@@ -19,8 +22,7 @@ const LISTEN: &str = "127.0.0.1:8420";
 pub(crate) fn of(options: &StartOptions) -> Result<Config, StartError> {
     let folder = absolute(&options.folder)?;
     make(&folder)?;
-    let mut config =
-        Config::load(&options.config_file, &folder).map_err(|e| invalid(e.to_string()))?;
+    let mut config = load(options, &folder)?;
     if options.laptop {
         for name in LAPTOP_ROOTS {
             let at = format!("/{name}");
@@ -57,9 +59,28 @@ pub(crate) fn of(options: &StartOptions) -> Result<Config, StartError> {
         );
     }
     for (key, value) in &options.set {
+        let section = key.split('.').next().unwrap_or_default();
+        if !Config::knows(section) {
+            return Err(invalid(format!(
+                "--set {key}: there is no section `{section}`"
+            )));
+        }
         config.set(key, value.clone());
     }
     Ok(config)
+}
+
+/// The settings of the file: of the usual one if it is there, of a named one in any case.
+fn load(options: &StartOptions, folder: &Path) -> Result<Config, StartError> {
+    let file = options
+        .config_file
+        .as_deref()
+        .unwrap_or(Path::new(CONFIG_FILE));
+    if options.config_file.is_some() {
+        std::fs::metadata(file)
+            .map_err(|e| invalid(format!("cannot read --config {}: {e}", file.display())))?;
+    }
+    Config::load(file, folder).map_err(|e| invalid(e.to_string()))
 }
 
 /// Names of the engines that the settings join from elsewhere.
@@ -92,7 +113,10 @@ fn has_gateway(options: &StartOptions) -> bool {
 }
 
 fn set_root(config: &mut Config, name: &str, at: &str, target: &Path) -> Result<(), StartError> {
-    make(target)?;
+    make(target).map_err(|mut error| {
+        error.help = Some(format!("--root {at}=DIR names another folder for {at}"));
+        error
+    })?;
     let root = json!({"path": target.to_string_lossy(), "write": true, "at": at});
     config.set(&format!("file.roots.{name}"), root);
     Ok(())
@@ -134,15 +158,42 @@ mod tests {
     fn options(folder: &Path) -> StartOptions {
         StartOptions {
             folder: folder.join("state"),
-            config_file: folder.join("gearmesh.toml"),
+            config_file: Some(folder.join("gearmesh.toml")),
             laptop: true,
             ..StartOptions::default()
         }
     }
 
     #[test]
+    fn misspelt_settings_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut missing = options(folder.path());
+        let error = of(&missing).unwrap_err();
+        assert_eq!(error.code, StartError::CONFIG);
+        assert!(error.message.contains("gearmesh.toml"), "{error:?}");
+        missing.config_file = None;
+        missing.set = vec![("foo.bar".into(), json!(1))];
+        let error = of(&missing).unwrap_err();
+        assert_eq!(error.code, StartError::CONFIG);
+        assert!(error.message.contains("`foo`"), "{error:?}");
+    }
+
+    #[test]
+    fn root_that_is_a_file_names_its_flag() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plain.txt");
+        std::fs::write(&file, "").unwrap();
+        let mut options = options(folder.path());
+        options.config_file = None;
+        options.roots = vec![("/results".into(), file)];
+        let help = of(&options).unwrap_err().help.unwrap_or_default();
+        assert!(help.contains("--root /results=DIR"), "{help}");
+    }
+
+    #[test]
     fn laptop_has_the_usual_prefixes() {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("gearmesh.toml"), "").unwrap();
         let config = of(&options(folder.path())).unwrap();
         let root = config.get("file.roots.results").unwrap();
         assert_eq!(

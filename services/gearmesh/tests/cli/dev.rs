@@ -17,6 +17,18 @@ fn dev_serves_the_folder_until_it_is_told_to_end() {
     assert_eq!(endpoint["url"], json!(url));
     let again = folder.gearmesh(&["dev"]).with(0);
     assert!(again.out.contains(&url), "{again:#?}");
+    let again = folder.gearmesh(&["dev", "--port", "1"]).with(0);
+    assert!(again.err.contains("no effect of --port"), "{again:#?}");
+    let words = ["run", "small.yaml", "--no-demo", "--set", "http.ports=[1]"];
+    let run = folder.gearmesh(&words).with(0);
+    assert!(
+        run.err.contains("no effect of --set, --no-demo"),
+        "{run:#?}"
+    );
+    let run = folder
+        .gearmesh(&["run", "small.yaml", "--root", "/results=out"])
+        .with(6);
+    assert!(run.err.contains("start it with --root"), "{run:#?}");
     let id = folder
         .gearmesh(&["run", "small.yaml", "-o", "name"])
         .with(0)
@@ -69,6 +81,15 @@ fn taken_port_gives_the_next() {
     dev.wait_for(&format!("port {port} is taken"));
     dev.signal(Signal::INT);
     dev.end().with(0);
+}
+
+#[test]
+fn address_in_the_settings_is_no_taken_port() {
+    let folder = Folder::new();
+    let (dev, _) = folder.dev(&["--set", "listen=127.0.0.1:0"]);
+    dev.signal(Signal::INT);
+    let ended = dev.end().with(0);
+    assert!(!ended.err.contains("is taken"), "{ended:#?}");
 }
 
 #[test]

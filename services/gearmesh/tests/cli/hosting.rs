@@ -13,6 +13,8 @@ fn second_run_uses_the_mesh_of_the_first() {
     first.wait_for("wait");
     assert!(folder.path(".gearmesh/endpoint").exists());
     folder.gearmesh(&["run", "small.yaml"]).with(0);
+    let dev = folder.gearmesh(&["dev"]).with(6);
+    assert!(dev.err.contains("`gearmesh run` serves"), "{dev:#?}");
     let listed = folder
         .gearmesh(&["run", "list", "-o", "json"])
         .with(0)
@@ -72,7 +74,11 @@ fn killed_run_is_taken_up_by_the_next_command() {
     run.wait_for("wait");
     run.signal(Signal::KILL);
     assert_eq!(run.end().code, None);
-    folder.gearmesh(&["run", "small.yaml"]).with(0);
+    let ended = folder.gearmesh(&["run", "small.yaml"]).with(0);
+    assert!(
+        ended.err.contains("(slow) was open and goes on"),
+        "{ended:#?}"
+    );
     let runs = folder
         .gearmesh(&["run", "list", "-o", "json"])
         .with(0)
@@ -99,4 +105,33 @@ fn run_that_takes_too_long_goes_on_without_its_watcher() {
         .with(0)
         .json();
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+}
+
+#[test]
+fn look_at_the_runs_leaves_open_ones_alone() {
+    let folder = Folder::new();
+    folder.write("slow.yaml", SLOW);
+    let mut run = folder.start(&["run", "slow.yaml", "--watch"]);
+    run.wait_for("wait");
+    run.signal(Signal::KILL);
+    assert_eq!(run.end().code, None);
+    let shown = folder.gearmesh(&["run", "show", "last"]).with(0);
+    assert!(shown.out.contains("slow  run_"), "{shown:#?}");
+    assert!(shown.err.contains("gearmesh run FILE"), "{shown:#?}");
+    let watched = folder.gearmesh(&["run", "watch", "last"]).with(0);
+    assert!(watched.out.contains("done  true"), "{watched:#?}");
+}
+
+#[test]
+fn wrong_settings_are_refused_before_anything_starts() {
+    let folder = Folder::new();
+    folder.write("small.yaml", SMALL);
+    let error = folder
+        .gearmesh(&["run", "small.yaml", "--set", "foo.bar=1"])
+        .with(2);
+    assert!(error.err.contains("error[CONFIG_INVALID]"), "{error:#?}");
+    let error = folder
+        .gearmesh(&["run", "small.yaml", "--config", "none.toml"])
+        .with(2);
+    assert!(error.err.contains("none.toml"), "{error:#?}");
 }
