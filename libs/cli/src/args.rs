@@ -129,7 +129,7 @@ pub(crate) enum RunCommand {
 /// `validate FILE...`
 #[derive(Debug, Args)]
 pub(crate) struct ValidateArgs {
-    /// The workflow files; `-` reads standard input
+    /// The workflow files, or folders of them; `-` reads standard input
     #[arg(required = true)]
     pub(crate) files: Vec<String>,
     /// Check against the tools that are built in, without a server

@@ -8,6 +8,7 @@ use gearmesh_workflow::{Diagnostic, InputError};
 use serde_json::{Value, json};
 use tonic::Status;
 
+use crate::client::built_in;
 use crate::exit::Exit;
 use crate::starter::StartError;
 
@@ -227,9 +228,19 @@ impl Error {
             Self::Call(failure) if failure.reason == "RUN_NOT_FOUND" => {
                 vec!["gearmesh run list".to_owned()]
             }
+            Self::Call(failure) => remedy(failure).into_iter().collect(),
             _ => Vec::new(),
         }
     }
+}
+
+/// What the catalogue says behind the cause of a fault.
+fn remedy(failure: &Failure) -> Option<String> {
+    let catalog = built_in().ok()?;
+    let fault = catalog.fault(&failure.domain, &failure.reason)?;
+    let text = fault.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, remedy) = text.split_once(". ")?;
+    Some(remedy.to_owned())
 }
 
 /// What a server said, or that it said nothing.
@@ -251,4 +262,64 @@ fn faults(found: &[Diagnostic]) -> String {
 fn inputs(errors: &[InputError]) -> String {
     let all: Vec<_> = errors.iter().map(|e| e.message.as_str()).collect();
     all.join("; ")
+}
+
+#[cfg(test)]
+impl Error {
+    /// One of each kind that has a code of its own and is shown.
+    pub(crate) fn one_of_each() -> Vec<Self> {
+        let text = String::new;
+        let io = || io::Error::other("x");
+        let start = |code| {
+            Self::Start(StartError {
+                code,
+                message: text(),
+                help: None,
+            })
+        };
+        vec![
+            Self::usage(""),
+            Self::NotFound {
+                code: "UNKNOWN_CODE",
+                message: text(),
+                help: None,
+            },
+            Self::Conflict {
+                message: text(),
+                help: text(),
+            },
+            Self::Read {
+                path: PathBuf::new(),
+                source: io(),
+            },
+            Self::Write {
+                path: PathBuf::new(),
+                source: io(),
+            },
+            Self::Output { source: io() },
+            Self::Invalid {
+                found: Vec::new(),
+                text: text(),
+            },
+            Self::Inputs(Vec::new()),
+            Self::Unreachable {
+                url: text(),
+                reason: text(),
+            },
+            Self::Unfinished {
+                what: text(),
+                within: text(),
+                help: text(),
+            },
+            Self::Interrupted {
+                message: text(),
+                help: None,
+            },
+            start(StartError::LOCKED),
+            start(StartError::ADDRESS_IN_USE),
+            start(StartError::CONFIG),
+            start(StartError::FAILED),
+            Self::System(io()),
+        ]
+    }
 }

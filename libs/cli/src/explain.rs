@@ -28,6 +28,70 @@ const OWN: &[(&str, &str)] = &[
         "Another process listens on the port. Give another with --port or --listen.",
     ),
     (
+        "SERVED_ALREADY",
+        "Another process serves the folder, with its own flags. Stop it, use it as it is, or name another folder with --folder.",
+    ),
+    (
+        "CONFIG_INVALID",
+        "A setting of the file, the environment or --set cannot be used; the message names its key. The reference of the configuration lists all.",
+    ),
+    (
+        "INSECURE_CONFIG",
+        "A setting would open the mesh to others without protection. Listen on 127.0.0.1, and join engines that listen there.",
+    ),
+    (
+        "NOT_STARTED",
+        "The mesh in this process did not start; the message says why. Mostly a folder or file cannot be used.",
+    ),
+    (
+        "INTERRUPTED",
+        "Ctrl-C ended the command. A run that was watched goes on; `gearmesh run watch` follows it again.",
+    ),
+    (
+        "TIMEOUT",
+        "The command did not end within --timeout. A run goes on; `gearmesh run watch` follows it again.",
+    ),
+    (
+        "FILE_NOT_READABLE",
+        "A file of the command line cannot be read. Look at its path and permissions; text must be UTF-8.",
+    ),
+    (
+        "NOT_WRITABLE",
+        "A file or standard output cannot be written. Look at the permissions and the space that is left.",
+    ),
+    (
+        "WORKFLOW_INVALID",
+        "A workflow file has faults. `gearmesh validate` shows each in its line; nothing was run.",
+    ),
+    (
+        "INPUT_INVALID",
+        "An input is missing, unknown or of the wrong type. `gearmesh plan` shows what the workflow takes.",
+    ),
+    (
+        "UNKNOWN_CODE",
+        "`gearmesh explain` does not know the code. Look at its spelling.",
+    ),
+    (
+        "INTERNAL_ERROR",
+        "The program met what it does not expect. The message says what; please report it.",
+    ),
+    (
+        "CONDITION",
+        "A task was skipped since its `when` was false.",
+    ),
+    (
+        "NEED_FAILED",
+        "A task was skipped since one that it needs has failed. `runIf` lets it run all the same.",
+    ),
+    (
+        "NEEDS_SKIPPED",
+        "A task was skipped since all that it needs were skipped. `runIf` lets it run all the same.",
+    ),
+    (
+        "RUN_STOPPED",
+        "A task was skipped since the run ended before its turn: another task failed, or the run was cancelled or out of time.",
+    ),
+    (
         "UNKNOWN_KEY",
         "A workflow file has a key that does not exist, mostly misspelt. `validate --fix` mends what is certain.",
     ),
@@ -217,6 +281,21 @@ mod tests {
     #[test]
     fn code_of_a_file_is_explained() {
         assert!(shown("CIRCULAR_DEPENDENCY").contains("circle"));
+    }
+
+    #[test]
+    fn every_code_of_the_command_line_is_explained() {
+        let skips = ["CONDITION", "NEED_FAILED", "NEEDS_SKIPPED", "RUN_STOPPED"];
+        let started = ["INSECURE_CONFIG", "RUN_NOT_FOUND", "TOOL_NOT_FOUND"];
+        let own = Error::one_of_each();
+        let own: Vec<String> = own.iter().map(|e| e.report().code).collect();
+        let all = own.iter().map(String::as_str).chain(skips).chain(started);
+        let catalog = built_in().unwrap();
+        for code in all {
+            let (mut output, out, _) = capture::output(Format::Table);
+            explain(&mut output, &catalog, code).unwrap_or_else(|e| panic!("{e}"));
+            assert!(out.text().starts_with(code), "{}", out.text());
+        }
     }
 
     #[test]

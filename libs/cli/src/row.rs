@@ -167,6 +167,9 @@ impl Row {
             items.done += 1;
             items.failed += u64::from(status == Status::Failed);
         }
+        if status == Status::Succeeded {
+            self.note.clear();
+        }
         if let Some(error) = event.get("error").filter(|e| e.is_object()) {
             let index = event
                 .get("item")

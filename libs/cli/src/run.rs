@@ -236,7 +236,10 @@ async fn execute(app: &mut App, client: &Client, request: &Request) -> Result<Ex
 pub(crate) fn show(app: &mut App, run: &Value) -> Result<(), Error> {
     match app.output.format {
         Format::Table => {
-            let text = verdict::render(run, app.output.out_style);
+            let text = verdict::render(run, app.output.out_style, app.output.quiet);
+            if text.is_empty() {
+                return Ok(());
+            }
             app.output.data(&text)
         }
         Format::Name => app.output.data(field(run, "runId")),

@@ -41,34 +41,50 @@ pub(crate) fn list(
     rows(output, tools)
 }
 
-/// Lists the tools that have every word in their names, aliases or texts.
+/// Words that say nothing about a tool.
+const STOP_WORDS: [&str; 9] = ["a", "an", "the", "to", "of", "in", "for", "with", "and"];
+
+/// Lists the tools that have these words in their names, aliases or texts.
 pub(crate) fn search(
     output: &mut Output,
     catalog: &Catalog,
     words: &[String],
 ) -> Result<(), Error> {
-    let words: Vec<String> = words.iter().map(|w| w.to_lowercase()).collect();
-    let matches = |tool: &Tool| {
+    let words: Vec<String> = words
+        .iter()
+        .flat_map(|w| w.split_whitespace())
+        .map(str::to_lowercase)
+        .filter(|w| !STOP_WORDS.contains(&w.as_str()))
+        .collect();
+    let matching = |tool: &Tool| {
         let aliases = tool.aliases.iter().map(|a| a.name.as_str());
         let all: Vec<&str> = [tool.id.as_str(), tool.description.as_str()]
             .into_iter()
             .chain(aliases)
             .collect();
         let text = all.join("\n").to_lowercase();
-        words.iter().all(|word| text.contains(word.as_str()))
+        words.iter().filter(|w| text.contains(w.as_str())).count()
     };
-    let mut found: Vec<&Arc<Tool>> = catalog.tools().iter().filter(|t| matches(t)).collect();
-    // Tools whose names have the words stand before those that only mention them.
-    found.sort_by_key(|tool| {
-        words
-            .iter()
-            .filter(|w| !tool.id.contains(w.as_str()))
-            .count()
+    let mut found: Vec<(usize, &Arc<Tool>)> = catalog
+        .tools()
+        .iter()
+        .map(|tool| (matching(tool), tool))
+        .filter(|(matching, _)| *matching > 0)
+        .collect();
+    // The more words the earlier; then those whose names have them, before those that
+    // only mention them.
+    found.sort_by_key(|(matching, tool)| {
+        let named = words.iter().filter(|w| tool.id.contains(w.as_str()));
+        std::cmp::Reverse((*matching, named.count()))
     });
     if found.is_empty() {
-        output.note("no tool has all of these words");
+        return Err(Error::NotFound {
+            code: "TOOL_NOT_FOUND",
+            message: "no tool has any of these words".to_owned(),
+            help: Some("gearmesh tool list".to_owned()),
+        });
     }
-    rows(output, found.into_iter())
+    rows(output, found.into_iter().map(|(_, tool)| tool))
 }
 
 fn rows<'a>(output: &mut Output, tools: impl Iterator<Item = &'a Arc<Tool>>) -> Result<(), Error> {
@@ -357,17 +373,19 @@ mod tests {
     }
 
     #[test]
-    fn search_wants_every_word_and_puts_names_first() {
+    fn search_puts_the_most_words_and_names_first() {
         let catalog = built_in().unwrap();
         let (mut output, out, _) = capture::output(Format::Name);
         search(&mut output, &catalog, &["RUN".into(), "start".into()]).unwrap();
         assert_eq!(out.text().lines().next(), Some("orchestrator.start_run"));
-        let (mut output, out, err) = capture::output(Format::Table);
-        search(&mut output, &catalog, &["nosuchword".into()]).unwrap();
-        assert_eq!(
-            (out.text().as_str(), err.text().as_str()),
-            ("", "no tool has all of these words\n")
-        );
+        let (mut output, out, _) = capture::output(Format::Name);
+        search(&mut output, &catalog, &["copy a file".into()]).unwrap();
+        assert_eq!(out.text().lines().next(), Some("file.copy"));
+        for nothing in ["nosuchword", "the"] {
+            let (mut output, ..) = capture::output(Format::Table);
+            let error = search(&mut output, &catalog, &[nothing.into()]).unwrap_err();
+            assert_eq!(error.exit() as u8, 5);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `gearmesh validate FILE...`.
 
+use std::path::Path;
+
 use gearmesh_catalog::Catalog;
 use gearmesh_workflow::{Diagnostic, Dialect, Severity, apply_edits, check};
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ use crate::exit::Exit;
 use crate::file::WorkflowFile;
 use crate::output::Output;
 use crate::report;
-use crate::text::{count, field};
+use crate::text::{count, field, printable};
 
 /// Who checks.
 pub(crate) enum Checker {
@@ -43,20 +45,68 @@ pub(crate) async fn validate(
     files: &[String],
     fix: bool,
 ) -> Result<Exit, Error> {
-    let mut all = Vec::with_capacity(files.len());
+    let (mut all, mut unread) = (Vec::with_capacity(files.len()), Vec::new());
     for name in files {
-        let mut found = examine(checker, WorkflowFile::read(name)?).await?;
-        if fix {
-            found = mend(checker, found).await?;
+        for file in expand(name) {
+            let mut found = match file.and_then(|name| WorkflowFile::read(&name)) {
+                Ok(file) => examine(checker, file).await?,
+                Err(error) => {
+                    unread.push(error);
+                    continue;
+                }
+            };
+            if fix {
+                found = mend(checker, found).await?;
+            }
+            all.push(found);
         }
-        all.push(found);
     }
     show(&mut app.output, &all)?;
+    // The last is told by who asked, and gives the exit code.
+    let last = unread.pop();
+    for error in &unread {
+        report::error(&mut app.output, error);
+    }
+    if let Some(error) = last {
+        return Err(error);
+    }
     Ok(if all.iter().all(|f| f.errors.is_empty()) {
         Exit::Done
     } else {
         Exit::Invalid
     })
+}
+
+/// Ends of the names of workflow files.
+const ENDS: [&str; 3] = [".workflow.yaml", ".workflow.yml", ".workflow.json"];
+
+/// The workflow files of a folder, by name; else the name itself.
+fn expand(name: &str) -> Vec<Result<String, Error>> {
+    if !Path::new(name).is_dir() {
+        return vec![Ok(name.to_owned())];
+    }
+    let failed = |source| Error::Read {
+        path: name.into(),
+        source,
+    };
+    let entries = match std::fs::read_dir(name) {
+        Ok(entries) => entries,
+        Err(source) => return vec![Err(failed(source))],
+    };
+    let mut files: Vec<String> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path().to_string_lossy().into_owned())
+        .filter(|path| ENDS.iter().any(|end| path.ends_with(end)))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return vec![Err(Error::NotFound {
+            code: "FILE_NOT_FOUND",
+            message: format!("no workflow file in `{}`", printable(name)),
+            help: Some(format!("their names end in {}", ENDS.join(", "))),
+        })];
+    }
+    files.into_iter().map(Ok).collect()
 }
 
 /// Rounds of edits: one edit may bring another to light, but not for ever.
@@ -143,7 +193,7 @@ fn show(output: &mut Output, all: &[Found]) -> Result<(), Error> {
             0 => String::new(),
             n => format!(", {n} mended"),
         };
-        let name = crate::text::printable(&file.name).into_owned();
+        let name = printable(&file.name).into_owned();
         let dialect = match Dialect::from_name(&found.dialect) {
             Some(Dialect::Oktyv) => " (oktyv)",
             _ => "",

@@ -9,12 +9,25 @@ use crate::text::{count, duration, field, printable, shorten, value};
 /// Characters of one output; the rest is in `--output json`.
 const OUTPUT_MAX: usize = 400;
 
-/// The verdict, the outputs, and for what went wrong the reason.
-pub(crate) fn render(run: &Value, style: Style) -> String {
-    let mut blocks = vec![line(run, style)];
+/// Failed tasks and items that are shown; the rest is counted.
+const FAILURES_MAX: usize = 10;
+
+/// Characters of one detail of an error.
+const DETAIL_MAX: usize = 200;
+
+/// The verdict, the outputs, and for what went wrong the reasons; `quiet`: only the
+/// outputs and the reasons.
+pub(crate) fn render(run: &Value, style: Style, quiet: bool) -> String {
+    let mut blocks = Vec::new();
+    if !quiet {
+        blocks.push(line(run, style));
+    }
     blocks.extend(outputs(run, style));
-    blocks.extend(skipped(run, style));
+    if !quiet {
+        blocks.extend(skipped(run, style));
+    }
     blocks.extend(error(run, style));
+    blocks.extend(failures(run, style));
     blocks.join("\n")
 }
 
@@ -151,20 +164,71 @@ fn error(run: &Value, style: Style) -> Option<String> {
         };
         out.push_str(&format!("\n  --> task {}{attempt}", printable(task)));
     }
-    if let Some(details) = error
-        .get("details")
-        .filter(|d| !d.is_null() && d.as_object().is_none_or(|o| !o.is_empty()))
-    {
-        out.push_str(&format!(
-            "\n  = details: {}",
-            shorten(&value(details), OUTPUT_MAX)
-        ));
+    match error.get("details") {
+        Some(Value::Object(details)) => {
+            for (name, told) in details {
+                out.push_str(&format!("\n  = {}: {}", printable(name), detail(told)));
+            }
+        }
+        Some(Value::Null) | None => {}
+        Some(other) => out.push_str(&format!("\n  = details: {}", detail(other))),
     }
     let hint = field(error, "hint");
     if !hint.is_empty() {
         out.push_str(&format!("\n  = help: {}", printable(hint)));
     }
     Some(out)
+}
+
+/// One detail on one line: text as itself, its control characters as blanks.
+fn detail(told: &Value) -> String {
+    let text = match told {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut blanked: String = text
+        .chars()
+        .take(DETAIL_MAX + 1)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    blanked.truncate(blanked.trim_end().len());
+    shorten(&blanked, DETAIL_MAX).into_owned()
+}
+
+/// The failed tasks and items that the error of the run does not name.
+fn failures(run: &Value, style: Style) -> Option<String> {
+    let told = run.get("error").map(|e| field(e, "task"));
+    let mut all: Vec<(String, &Value)> = Vec::new();
+    for (id, task) in run.get("tasks")?.as_object()? {
+        let items = task.get("errors").and_then(Value::as_array);
+        for item in items.into_iter().flatten() {
+            let index = item.get("index").and_then(Value::as_u64);
+            let name = format!("{id}, item {}", index.unwrap_or_default());
+            all.extend(item.get("error").map(|error| (name, error)));
+        }
+        let error = task.get("error").filter(|e| e.is_object());
+        if told != Some(id) && Status::of(field(task, "status")) == Status::Failed {
+            all.extend(error.map(|error| (id.clone(), error)));
+        }
+    }
+    let mut lines: Vec<String> = all
+        .iter()
+        .take(FAILURES_MAX)
+        .map(|(name, error)| {
+            let (code, message) = (field(error, "code"), field(error, "message"));
+            format!(
+                "  {} {}: {} {}",
+                style.paint(Tone::Bad, "!!"),
+                printable(name),
+                printable(code),
+                shorten(&printable(message), DETAIL_MAX)
+            )
+        })
+        .collect();
+    if let Some(more @ 1..) = all.len().checked_sub(FAILURES_MAX) {
+        lines.push(format!("  and {more} more"));
+    }
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -175,7 +239,7 @@ mod tests {
     use super::*;
 
     fn check(run: &Value, shown: &Expect) {
-        shown.assert_eq(&render(run, Style::default()));
+        shown.assert_eq(&render(run, Style::default(), false));
     }
 
     #[test]
@@ -212,16 +276,56 @@ mod tests {
                 },
                 "outputs": {},
                 "error": {"code": "FILE_NOT_FOUND", "message": "no file `x`", "task": "b", "attempt": 2,
-                    "hint": "look at the path", "details": {"path": "x"}},
+                    "hint": "look at the path", "details": {"path": "x", "page": "<html>\n<b>\"no\"</b>\n"}},
             }),
             &expect![[r#"
                 failed in 0.09 s   (4 tasks, 1 failed, 2 skipped)
                   skipped c, d: NEED_FAILED
                 error[FILE_NOT_FOUND]: no file `x`
                   --> task b, attempt 2
-                  = details: {"path":"x"}
+                  = path: x
+                  = page: <html> <b>"no"</b>
                   = help: look at the path"#]],
         );
+    }
+
+    #[test]
+    fn partial_run_says_what_failed() {
+        let error = |message: &str| json!({"code": "FILE_NOT_FOUND", "message": message});
+        let items: Vec<Value> = (0..FAILURES_MAX)
+            .map(|i| json!({"index": i, "error": error("no item")}))
+            .collect();
+        let mut run = json!({
+            "status": "partial", "duration": 90, "summary": {"total": 3, "succeeded": 2, "failed": 1},
+            "tasks": {
+                "a": {"status": "succeeded", "errors": items[..1]},
+                "b": {"status": "failed", "error": error("no file `b`")},
+                "c": {"status": "failed", "error": error("no file `c`")},
+            },
+            "outputs": {},
+            "error": {"code": "FILE_NOT_FOUND", "message": "no file `c`", "task": "c"},
+        });
+        check(
+            &run,
+            &expect![[r#"
+                partial in 0.09 s   (3 tasks, 1 failed)
+                error[FILE_NOT_FOUND]: no file `c`
+                  --> task c
+                  !! a, item 0: FILE_NOT_FOUND no item
+                  !! b: FILE_NOT_FOUND no file `b`"#]],
+        );
+        run["tasks"]["a"]["errors"] = items.into();
+        let shown = render(&run, Style::default(), true);
+        assert!(!shown.contains("partial in"), "{shown}");
+        assert_eq!(shown.matches("!!").count(), FAILURES_MAX);
+        assert!(shown.ends_with("  and 1 more"), "{shown}");
+    }
+
+    #[test]
+    fn long_detail_is_cut() {
+        assert_eq!(detail(&json!("x".repeat(DETAIL_MAX))).len(), DETAIL_MAX);
+        let cut = detail(&json!("x".repeat(DETAIL_MAX + 1)));
+        assert!(cut.len() == DETAIL_MAX && cut.ends_with(".."), "{cut}");
     }
 
     #[test]
