@@ -23,7 +23,7 @@ pub(crate) struct Running {
 impl Folder {
     pub(crate) fn new() -> Self {
         Self {
-            folder: TempDir::new().unwrap(),
+            folder: TempDir::new().expect("the folder and the process of the test work"),
         }
     }
 
@@ -32,11 +32,12 @@ impl Folder {
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
+        std::fs::write(self.path(name), text).expect("the folder and the process of the test work");
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap()
+        std::fs::read_to_string(self.path(name))
+            .expect("the folder and the process of the test work")
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -58,7 +59,11 @@ impl Folder {
 
     /// Runs a command to its end.
     pub(crate) fn gearmesh(&self, words: &[&str]) -> Ended {
-        Ended::of(self.command(words).output().unwrap())
+        Ended::of(
+            self.command(words)
+                .output()
+                .expect("the folder and the process of the test work"),
+        )
     }
 
     /// Starts a command.
@@ -68,10 +73,20 @@ impl Folder {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("the folder and the process of the test work");
         Running {
-            out: BufReader::new(child.stdout.take().unwrap()),
-            err: BufReader::new(child.stderr.take().unwrap()),
+            out: BufReader::new(
+                child
+                    .stdout
+                    .take()
+                    .expect("the folder and the process of the test work"),
+            ),
+            err: BufReader::new(
+                child
+                    .stderr
+                    .take()
+                    .expect("the folder and the process of the test work"),
+            ),
             child,
         }
     }
@@ -84,7 +99,13 @@ impl Folder {
         let line = dev.line();
         let ready: Value = serde_json::from_str(&line)
             .unwrap_or_else(|e| panic!("{e}: {line:?} {}", dev.rest_of_err()));
-        (dev, ready["url"].as_str().unwrap().to_owned())
+        (
+            dev,
+            ready["url"]
+                .as_str()
+                .expect("the folder and the process of the test work")
+                .to_owned(),
+        )
     }
 }
 
@@ -92,7 +113,9 @@ impl Running {
     /// The next line of standard output.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
-        self.out.read_line(&mut line).unwrap();
+        self.out
+            .read_line(&mut line)
+            .expect("the folder and the process of the test work");
         line
     }
 
@@ -101,7 +124,9 @@ impl Running {
         let mut all = String::new();
         while !all.lines().any(|line| line.contains(text)) {
             assert_ne!(
-                self.err.read_line(&mut all).unwrap(),
+                self.err
+                    .read_line(&mut all)
+                    .expect("the folder and the process of the test work"),
                 0,
                 "no line with {text:?} in {all:?}"
             );
@@ -110,13 +135,15 @@ impl Running {
 
     fn rest_of_err(&mut self) -> String {
         let mut rest = String::new();
-        self.err.read_to_string(&mut rest).unwrap();
+        self.err
+            .read_to_string(&mut rest)
+            .expect("the folder and the process of the test work");
         rest
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).unwrap();
+        kill_process(pid, signal).expect("the folder and the process of the test work");
     }
 
     /// Closes the reading end of standard output.
@@ -128,9 +155,13 @@ impl Running {
         } = self;
         drop(out);
         let mut text = String::new();
-        err.read_to_string(&mut text).unwrap();
+        err.read_to_string(&mut text)
+            .expect("the folder and the process of the test work");
         Ended {
-            code: child.wait().unwrap().code(),
+            code: child
+                .wait()
+                .expect("the folder and the process of the test work")
+                .code(),
             out: String::new(),
             err: text,
         }
@@ -138,10 +169,18 @@ impl Running {
 
     pub(crate) fn end(mut self) -> Ended {
         let (mut out, mut err) = (String::new(), String::new());
-        self.out.read_to_string(&mut out).unwrap();
-        self.err.read_to_string(&mut err).unwrap();
+        self.out
+            .read_to_string(&mut out)
+            .expect("the folder and the process of the test work");
+        self.err
+            .read_to_string(&mut err)
+            .expect("the folder and the process of the test work");
         Ended {
-            code: self.child.wait().unwrap().code(),
+            code: self
+                .child
+                .wait()
+                .expect("the folder and the process of the test work")
+                .code(),
             out,
             err,
         }
@@ -160,8 +199,10 @@ impl Ended {
     fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
+            out: String::from_utf8(output.stdout)
+                .expect("the folder and the process of the test work"),
+            err: String::from_utf8(output.stderr)
+                .expect("the folder and the process of the test work"),
         }
     }
 
