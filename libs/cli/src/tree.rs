@@ -243,6 +243,18 @@ mod tests {
     }
 
     #[test]
+    fn error_of_an_item_goes_when_an_item_succeeds() {
+        let mut row = Row::new("a", "state.get");
+        row.apply(
+            &json!({"item": 0, "status": "retrying", "error": {"code": "TIMEOUT"}}),
+            1,
+        );
+        assert!(row.remark(1).contains("TIMEOUT"));
+        row.apply(&json!({"item": 0, "status": "succeeded"}), 2);
+        assert!(!row.remark(2).contains("TIMEOUT"));
+    }
+
+    #[test]
     fn items_of_an_each_task_are_counted() {
         let mut tree = tree(&["search"]);
         tree.apply(
