@@ -1,0 +1,85 @@
+//! How runs end.
+
+use super::world::{DIAMOND, World, done};
+use crate::plan::state::RunEnd;
+use crate::plan::{Answer, Input};
+
+#[test]
+fn cancel_starts_nothing_more_and_waits_for_what_runs() {
+    let mut world = World::new(DIAMOND);
+    world.input(Input::Cancel);
+    assert!(world.aborted && !world.state.ended());
+    let call = world.calls.pop_front().expect("a runs");
+    world.answer(&call, Answer::Cancelled);
+    assert_eq!(world.end(), RunEnd::Cancelled);
+    assert_eq!(world.sent, ["a"]);
+    assert!(world.statuses().values().all(|s| s == "cancelled"));
+}
+
+#[test]
+fn run_that_takes_too_long_is_ended() {
+    let mut world = World::new(
+        "
+name: l
+timeout: 5s
+tasks:
+  - {id: a, tool: t.a}
+",
+    );
+    assert_eq!(world.state.due_ms(), Some(5_000));
+    world.now_ms = 5_000;
+    world.input(Input::Due);
+    assert!(world.aborted);
+    let call = world.calls.pop_front().expect("a runs");
+    world.answer(&call, Answer::Cancelled);
+    assert_eq!(world.end(), RunEnd::TimedOut);
+    assert_eq!(
+        world.state.failed.as_ref().expect("why").1.code,
+        "RUN_TIMEOUT"
+    );
+}
+
+#[test]
+fn output_that_cannot_be_computed_fails_a_run_that_had_succeeded() {
+    let world = World::new(
+        r#"
+name: o
+tasks:
+  - {id: a, set: {x: []}}
+outputs: {y: "${a.result.x[0]}"}
+"#,
+    )
+    .play(|_, _| done());
+    assert_eq!(world.end(), RunEnd::Failed);
+}
+
+#[test]
+fn nothing_is_given_out_while_the_process_drains() {
+    let mut world = World::new(DIAMOND);
+    let first = world.calls.pop_front().expect("a runs");
+    world.draining = true;
+    world.answer(&first, done());
+    assert!(world.calls.is_empty() && world.state.leased == 0);
+    world.draining = false;
+    world.input(Input::Begin);
+    assert_eq!(world.sent, ["a", "b", "c"]);
+}
+
+#[test]
+fn nothing_is_given_out_behind_the_deadline() {
+    let mut world = World::new(
+        "
+name: l
+timeout: 5s
+tasks:
+  - {id: a, tool: t.a}
+  - {id: b, tool: t.b, needs: [a]}
+",
+    );
+    let first = world.calls.pop_front().expect("a runs");
+    world.now_ms = 5_000;
+    world.answer(&first, done());
+    assert!(world.calls.is_empty());
+    world.input(Input::Due);
+    assert_eq!(world.end(), RunEnd::TimedOut);
+}

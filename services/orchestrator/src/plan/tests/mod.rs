@@ -1,0 +1,7 @@
+//! The planner against a world in which time and answers are given.
+
+mod attempts;
+mod ends;
+mod graph;
+mod items;
+mod world;
