@@ -78,9 +78,10 @@ impl Gateway {
         };
         let response = answered.unwrap_or_else(|refused| asker.refuse(refused));
         if is_head {
-            return response.map(|_| Body::empty());
+            headers_of(response)
+        } else {
+            response
         }
-        response
     }
 
     async fn http(&self, request: http::Request<Body>, asker: &Asker) -> Result<Response, Refused> {
@@ -107,4 +108,18 @@ fn url_fits(request: &http::Request<Body>) -> Result<(), Refused> {
     }
     let text = format!("the URL has {length} bytes; at most {URL_MAX} are read");
     Err(Refused::from(Refusal::new(CommonFault::TooLarge, text)).http(StatusCode::URI_TOO_LONG))
+}
+
+/// What HEAD answers: the headers of GET, the length of its body among them.
+fn headers_of(response: Response) -> Response {
+    use http_body::Body as _;
+    let length = response.body().size_hint().exact();
+    let mut response = response.map(|_| Body::empty());
+    if let Some(length) = length {
+        response
+            .headers_mut()
+            .entry(http::header::CONTENT_LENGTH)
+            .or_insert(length.into());
+    }
+    response
 }

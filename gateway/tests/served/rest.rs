@@ -341,3 +341,13 @@ async fn health_is_told_by_service() {
         405
     );
 }
+
+#[tokio::test]
+async fn head_answers_the_length_that_get_would_send() {
+    let served = Served::start().await;
+    let of = |method: &str| served.request(method, "/v1/openapi.json").send();
+    let body = of("GET").await.unwrap().bytes().await.unwrap();
+    let head = of("HEAD").await.unwrap();
+    assert_eq!(head.headers()["content-length"], body.len().to_string());
+    assert!(head.bytes().await.unwrap().is_empty());
+}
