@@ -36,6 +36,30 @@ mod gearmesh {
             tonic::include_proto!("gearmesh.tool.v1");
         }
     }
+    #[cfg(feature = "browser")]
+    pub mod browser {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.browser.v1");
+        }
+    }
+    #[cfg(feature = "db")]
+    pub mod db {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.db.v1");
+        }
+    }
+    #[cfg(feature = "email")]
+    pub mod email {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.email.v1");
+        }
+    }
+    #[cfg(feature = "events")]
+    pub mod events {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.events.v1");
+        }
+    }
     #[cfg(feature = "file")]
     pub mod file {
         pub mod v1 {
@@ -46,6 +70,12 @@ mod gearmesh {
     pub mod http {
         pub mod v1 {
             tonic::include_proto!("gearmesh.http.v1");
+        }
+    }
+    #[cfg(feature = "identity")]
+    pub mod identity {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.identity.v1");
         }
     }
     #[cfg(feature = "journal")]
@@ -66,10 +96,22 @@ mod gearmesh {
             tonic::include_proto!("gearmesh.orchestrator.v1");
         }
     }
+    #[cfg(feature = "scheduler")]
+    pub mod scheduler {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.scheduler.v1");
+        }
+    }
     #[cfg(feature = "state")]
     pub mod state {
         pub mod v1 {
             tonic::include_proto!("gearmesh.state.v1");
+        }
+    }
+    #[cfg(feature = "vault")]
+    pub mod vault {
+        pub mod v1 {
+            tonic::include_proto!("gearmesh.vault.v1");
         }
     }
 }

@@ -83,6 +83,23 @@ pub struct Rpc {
     pub foreign: bool,
 }
 
+/// Who may call every tool.
+const CALLERS: [&str; 2] = ["gateway", "orchestrator"];
+
+impl Rpc {
+    /// Whether a process of this role (`gateway`, `orchestrator` or an engine's id)
+    /// may call it: the matrix of peers and methods. What is not said is denied.
+    #[must_use]
+    pub fn admits(&self, role: &str) -> bool {
+        let named = |peers: &[String]| peers.iter().any(|p| p == role);
+        match (&self.tool, &self.access) {
+            (Some(tool), _) => CALLERS.contains(&role) || named(&tool.peers),
+            (None, Some(access)) => named(&access.peers),
+            (None, None) => false,
+        }
+    }
+}
+
 /// Who may call an RPC that is no tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {

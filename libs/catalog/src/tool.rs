@@ -59,6 +59,8 @@ pub struct Tool {
     pub examples: Vec<Example>,
     /// Field values that give a call a stronger class.
     pub narrow: Vec<Narrow>,
+    /// Engines that call the tool too, beside the gateway and the orchestrator.
+    pub peers: Vec<String>,
     /// Ways to reach the tool over HTTP; the first is the one to show.
     pub routes: Vec<Binding>,
     /// The answer is a stream.

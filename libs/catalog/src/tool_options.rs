@@ -74,6 +74,7 @@ pub(crate) fn read(
             .map(|f| field(&request, &f).map_or(f, |d| d.json_name().to_owned())),
         examples: examples(option),
         narrow: narrow(option, &request),
+        peers: texts(option, "peers"),
         routes: builder::routes(&context.descriptors.options, context.engine, method),
         foreign: false,
         ..base
@@ -125,6 +126,7 @@ fn plain(context: &Context<'_>, method: &MethodDescriptor, id: String) -> Tool {
         resume_field: None,
         examples: Vec::new(),
         narrow: Vec::new(),
+        peers: Vec::new(),
         routes: Vec::new(),
         streaming: method.is_server_streaming(),
         client_streaming: method.is_client_streaming(),

@@ -15,8 +15,10 @@ use gearmesh_store::Store;
 
 use crate::clock::{Clock, Rng};
 use crate::config::{Config, Connection};
+use crate::connections::Connections;
 use crate::error::Error;
 use crate::ledger::LazyLedger;
+use crate::secrets::Secrets;
 
 /// What a service gets from outside: settings, store, links, time, chance, and
 /// the way to start tasks that drain waits for. There are no globals.
@@ -93,19 +95,16 @@ impl Context {
         LazyLedger::new(self.clone())
     }
 
-    /// A connection by its name.
+    /// The connections that the service may use.
     #[must_use]
-    pub fn connection(&self, name: &str) -> Option<&Connection> {
-        self.inner.connections.get(name)
+    pub fn connections(&self) -> Connections<'_> {
+        Connections::of(self)
     }
 
-    /// All connections of a kind, by name.
-    pub fn connections(&self, kind: &str) -> impl Iterator<Item = (&str, &Connection)> {
-        self.inner
-            .connections
-            .iter()
-            .filter(move |(_, c)| c.kind == kind)
-            .map(|(n, c)| (n.as_str(), c))
+    /// The way from references to values.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets<'_> {
+        Secrets::of(self)
     }
 
     /// All that can be reached.

@@ -10,6 +10,7 @@
 
 mod clock;
 mod config;
+mod connections;
 mod context;
 mod dispatch;
 mod error;
@@ -19,18 +20,23 @@ mod keyed;
 mod ledger;
 mod process;
 mod reflection;
+mod secret;
+mod secrets;
 mod serve;
 mod service;
 mod telemetry;
 
 pub use clock::{Clock, Rng, SystemClock, SystemRng};
 pub use config::{Config, Connection};
+pub use connections::{Connections, Found};
 pub use context::Context;
 pub use error::Error;
 pub use gearmesh_link::Call;
 pub use keyed::Keyed;
 pub use process::{main, stop_signal};
 pub use reflection::Reflection;
+pub use secret::Secret;
+pub use secrets::Secrets;
 pub use serve::{Running, start};
 pub use service::{CallOf, Service, Started};
 pub use telemetry::log_to_stderr;

@@ -7,6 +7,7 @@ mod chance;
 mod golden;
 mod mesh;
 mod process;
+pub mod servers;
 mod tree;
 
 pub use chance::chance;

@@ -3,7 +3,7 @@
 use gearmesh_runtime::Service;
 
 /// All services; each starts in this order.
-const ALL: [Service; 5] = [
+const ALL: &[Service] = &[
     gearmesh_state::SERVICE,
     gearmesh_file::SERVICE,
     gearmesh_http::SERVICE,
@@ -24,7 +24,8 @@ pub(crate) const NAMES: &[&str] = &{
 
 /// The services of these names; all without names.
 pub(crate) fn select(names: Option<&[String]>) -> Vec<Service> {
-    ALL.into_iter()
+    ALL.iter()
+        .copied()
         .filter(|s| names.is_none_or(|n| n.iter().any(|n| n == s.name)))
         .collect()
 }

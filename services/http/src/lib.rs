@@ -47,10 +47,14 @@ fn start(
     Box::pin(async move {
         let config: Config = cx.config()?;
         let mut connections = Vec::new();
-        for (name, connection) in cx.connections(connection::KIND) {
+        let configured = cx.settings().connections()?;
+        for (name, connection) in configured
+            .iter()
+            .filter(|(_, c)| c.kind == connection::KIND)
+        {
             let settings = serde_json::from_value(connection.settings.clone()).map_err(|e| {
                 connection::Unusable {
-                    name: name.to_owned(),
+                    name: name.clone(),
                     reason: e.to_string(),
                 }
             })?;

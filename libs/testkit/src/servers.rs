@@ -1,0 +1,4 @@
+//! Real servers for tests, each private to the test: own folder, own free port on
+//! loopback, ended with the value that started it.
+
+mod part;
