@@ -20,7 +20,6 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 use tower::{Service, ServiceExt};
-use tracing::Instrument;
 
 use gearmesh_api::MESSAGE_MAX;
 use gearmesh_api::tool::v1::CommonFault;
@@ -32,6 +31,7 @@ use gearmesh_store::Begin;
 use crate::context::Context;
 use crate::keyed::Keyed;
 use crate::ledger::LazyLedger;
+use crate::trace::{self, Served};
 
 /// Length of the prefix of a gRPC message: a flag and four bytes of length.
 const FRAME_HEAD: usize = 5;
@@ -76,7 +76,7 @@ impl Guard {
             Ok(call) => call,
             Err(e) => return refuse(Refusal::new(CommonFault::InvalidParameters, e.to_string())),
         };
-        let span = tracing::debug_span!("call", rpc = %path, trace = call.trace, run = call.run, task = call.task, attempt = call.attempt);
+        let served = Served::of(&path, request.headers());
         let work = async {
             let catalog = self.inner.mesh.catalog();
             match catalog.by_path(&path).cloned() {
@@ -84,7 +84,7 @@ impl Guard {
                 None => self.route(request, call).await,
             }
         };
-        match AssertUnwindSafe(work.instrument(span)).catch_unwind().await {
+        match AssertUnwindSafe(served.answer(work)).catch_unwind().await {
             Ok(response) => response,
             Err(panic) => {
                 let text = panic_text(panic.as_ref());
@@ -106,7 +106,8 @@ impl Guard {
         let work = self.clone().checked(request, known);
         let ended = if tool.detach {
             // Goes on when the caller leaves; the task is seen by drain.
-            let task = self.inner.context.spawn(work);
+            let (caller, span) = (trace::caller(), tracing::Span::current());
+            let task = (self.inner.context).spawn(trace::carried(caller, span, work));
             tokio::time::timeout(limit, task).await.map(|joined| {
                 joined.unwrap_or_else(|e| {
                     let text = format!("`{}` panicked: {e}", tool.id);

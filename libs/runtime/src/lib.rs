@@ -25,6 +25,7 @@ mod secrets;
 mod serve;
 mod service;
 mod telemetry;
+pub mod trace;
 
 pub use clock::{Clock, Rng, SystemClock, SystemRng};
 pub use config::{Config, Connection};

@@ -25,6 +25,8 @@ use crate::guard::Guard;
 use crate::join;
 use crate::reflection::Reflection;
 use crate::service::{GATEWAY, Service};
+use crate::telemetry;
+use crate::trace::traced;
 
 /// Streams per connection: a browser or an orchestrator uses tens, a flood thousands.
 const STREAMS_MAX: u32 = 200;
@@ -174,10 +176,13 @@ async fn start_services(services: &[Service], shared: &Shared) -> Result<Routes,
         let guard = Guard::new(routes, ledger, context);
         engines.push(Engine {
             name: service.name.to_owned(),
-            link: Link::new(ServiceExt::<http::Request<tonic::body::Body>>::map_err(
-                guard.clone(),
-                |never| match never {},
-            )),
+            link: traced(
+                Link::new(ServiceExt::<http::Request<tonic::body::Body>>::map_err(
+                    guard.clone(),
+                    |never| match never {},
+                )),
+                service.name,
+            ),
             origin: Origin::Own((service.descriptors)()),
         });
         guards.push((service.name, guard));
@@ -315,5 +320,6 @@ impl Running {
         for context in self.contexts {
             context.close_store().await;
         }
+        telemetry::flush().await;
     }
 }
