@@ -29,6 +29,10 @@ pub mod names {
     pub const FOLDER: &str = "gearmesh-folder";
     /// Which engine of the process is meant, for services that several serve.
     pub const ENGINE: &str = "gearmesh-engine";
+    /// The one instance of the engine that is meant.
+    pub const INSTANCE: &str = "gearmesh-instance";
+    /// On whose behalf the call is made.
+    pub const PRINCIPAL: &str = "gearmesh-principal";
     /// How often the engine itself may try again.
     pub const RETRIES: &str = "gearmesh-retries";
     /// The prefix that outside callers may not set.
@@ -63,6 +67,10 @@ pub struct Call {
     pub folder: Option<PathBuf>,
     /// How often the engine itself may try again; absent: its own rule.
     pub retries: Option<u32>,
+    /// The one instance of the engine that is meant; absent: any.
+    pub instance: Option<String>,
+    /// On whose behalf the call is made; absent: nobody has logged in.
+    pub principal: Option<String>,
 }
 
 /// A value that metadata cannot carry.
@@ -105,6 +113,12 @@ impl Call {
         }
         if let Some(run) = &self.run {
             text(names::RUN, run)?;
+        }
+        if let Some(instance) = &self.instance {
+            text(names::INSTANCE, instance)?;
+        }
+        if let Some(principal) = &self.principal {
+            text(names::PRINCIPAL, principal)?;
         }
         if let Some(task) = &self.task {
             text(names::TASK, &task_name(task))?;
@@ -178,6 +192,8 @@ impl Call {
                 .get(names::FOLDER)
                 .map(|v| percent_decode(v.as_bytes())),
             retries: small(names::RETRIES)?,
+            instance: text(names::INSTANCE)?,
+            principal: text(names::PRINCIPAL)?,
         })
     }
 }
@@ -292,6 +308,8 @@ mod tests {
             attempt: 4,
             folder: Some("/home/é 100%".into()),
             retries: Some(0),
+            instance: Some("http-1".into()),
+            principal: Some("agent/reports".into()),
         };
         assert_eq!(through(&call), Ok(call));
     }
