@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_fault::Refusal;
 use gearmesh_runtime::Context;
+use gearmesh_runtime::trace::Served;
 
 use crate::config::{Config, Error};
 use crate::grpc::Proxy;
@@ -59,6 +60,11 @@ impl Gateway {
 
     /// Answers a request of any protocol.
     pub(crate) async fn answer(&self, request: http::Request<Body>) -> Response {
+        let served = Served::outside(request.method(), request.uri().path(), request.headers());
+        served.answer(self.dispatch(request)).await
+    }
+
+    async fn dispatch(&self, request: http::Request<Body>) -> Response {
         let this = &self.inner;
         let foreign = this.origins.check(request.uri(), request.headers());
         if Proxy::takes(request.headers()) {

@@ -127,6 +127,13 @@ impl Mesh {
         self.inner.view.load().engines.values().cloned().collect()
     }
 
+    /// The instance of an engine that a call would go to now; none when the engine
+    /// has but one address. Who must ask the same instance again names it in the call.
+    #[must_use]
+    pub fn pick(&self, _engine: &str, _call: &crate::Call) -> Option<String> {
+        None
+    }
+
     /// The way to an engine.
     ///
     /// # Errors

@@ -37,6 +37,22 @@ pub struct Served {
 }
 
 impl Served {
+    /// Begins the span of a call from outside: of gRPC by its method, of anything else
+    /// by its verb, since paths hold ids.
+    #[must_use]
+    pub fn outside(method: &http::Method, path: &str, headers: &HeaderMap) -> Self {
+        let grpc = headers
+            .get(http::header::CONTENT_TYPE)
+            .is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"));
+        if grpc {
+            return Self::of(path, headers);
+        }
+        let served = Self::of(method.as_str(), headers);
+        served.span.record("http.request.method", method.as_str());
+        served.span.record("url.path", path);
+        served
+    }
+
     /// Begins the span of a call: part of the caller's trace, or the root of one.
     #[must_use]
     pub fn of(name: &str, headers: &HeaderMap) -> Self {
@@ -45,6 +61,8 @@ impl Served {
             otel.name = name.trim_start_matches('/'), otel.kind = "server",
             otel.status_code = tracing::field::Empty,
             rpc.grpc.status_code = tracing::field::Empty,
+            http.request.method = tracing::field::Empty,
+            url.path = tracing::field::Empty,
             gearmesh.run.id = text(headers, names::RUN),
             gearmesh.task.id = text(headers, names::TASK),
             gearmesh.attempt = text(headers, names::ATTEMPT),
@@ -59,9 +77,9 @@ impl Served {
     }
 
     /// Serves the call; what it calls in turn is part of the same trace.
-    pub async fn answer<F>(self, work: F) -> http::Response<Body>
+    pub async fn answer<F, B>(self, work: F) -> http::Response<B>
     where
-        F: Future<Output = http::Response<Body>>,
+        F: Future<Output = http::Response<B>>,
     {
         let Some(caller) = self.caller else {
             if self.span.is_disabled() {
@@ -72,6 +90,32 @@ impl Served {
             return response;
         };
         CALLER.scope(caller, work).await
+    }
+}
+
+/// The trace that something durable began in; what it does later is part of it.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    caller: Option<HeaderValue>,
+}
+
+impl Origin {
+    /// Of a trace context as [`current`] gave it; empty: none.
+    #[must_use]
+    pub fn of(traceparent: &str) -> Self {
+        let caller = HeaderValue::try_from(traceparent).ok();
+        Self {
+            caller: caller.filter(|c| !c.is_empty()),
+        }
+    }
+
+    /// Does work in a span of this trace.
+    pub fn carry<F: Future>(
+        &self,
+        span: Span,
+        work: F,
+    ) -> impl Future<Output = F::Output> + use<F> {
+        carried(self.caller.clone(), span, work)
     }
 }
 

@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 use gearmesh_api::orchestrator::v1 as api;
 use gearmesh_api::orchestrator::v1::orchestrator_service_server::OrchestratorService;
 use gearmesh_api::tool::v1::Json;
-use gearmesh_runtime::{CallOf, Context};
+use gearmesh_runtime::{Call, CallOf, Context};
 use gearmesh_store::{Journal, ListRuns, RunIds, parse_run, run_text};
 use gearmesh_workflow::{Diagnostic, Dialect, Source, check, plan};
 
@@ -111,7 +111,7 @@ impl OrchestratorService for Rpc {
         &self,
         request: Request<api::StartRunRequest>,
     ) -> Result<Response<api::StartRunResponse>, Status> {
-        let key = request.call().key;
+        let Call { key, principal, .. } = request.call();
         let request = request.into_inner();
         let start = Start {
             dialect: dialect(&request.dialect),
@@ -120,6 +120,7 @@ impl OrchestratorService for Rpc {
             file_name: request.file_name,
             folder: self.config.admitted(request.folder),
             key,
+            principal,
         };
         let run = start.begin(&self.runs, &self.ids).await?;
         Ok(Response::new(api::StartRunResponse {
@@ -225,7 +226,7 @@ impl OrchestratorService for Rpc {
         &self,
         request: Request<api::ExecuteRequest>,
     ) -> Result<Response<api::ExecuteResponse>, Status> {
-        let key = request.call().key;
+        let Call { key, principal, .. } = request.call();
         let request = request.into_inner();
         let has_tasks = !request.tasks.is_empty() || request.config.is_some();
         if has_tasks != request.source.is_empty() {
@@ -259,6 +260,7 @@ impl OrchestratorService for Rpc {
             inputs: inputs(request.inputs),
             folder: self.config.admitted(request.folder),
             key,
+            principal,
         };
         let run = match start.begin(&self.runs, &self.ids).await {
             Err(Error::Invalid(faults)) if dialect == Dialect::Oktyv => {

@@ -45,6 +45,8 @@ pub(crate) struct Dispatch {
     pub(crate) attempt: u32,
     pub(crate) class: String,
     pub(crate) key: String,
+    /// The engine's instance that is meant; empty: any.
+    pub(crate) served_by: String,
     pub(crate) resolved: Resolved,
 }
 
@@ -70,6 +72,11 @@ impl Debug for Moment<'_> {
 pub(crate) trait Tools {
     /// The tool that a task means, with its parameters complete.
     fn resolve(&self, prepared: Prepared) -> Result<Resolved, Problem>;
+
+    /// The engine's instance that a call of a run should go to; empty when it has but one.
+    fn place(&self, _resolved: &Resolved, _run: &str) -> String {
+        String::new()
+    }
 }
 
 /// A tool with parameters that may be sent.

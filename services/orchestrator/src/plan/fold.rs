@@ -105,6 +105,7 @@ impl State {
         instance.class.clone_from(&leased.class);
         instance.key.clone_from(&leased.key);
         instance.tool.clone_from(&leased.tool);
+        instance.served_by.clone_from(&leased.instance);
         instance.start_ms.get_or_insert(now);
         self.leased += 1;
         let state = &mut self.tasks[task];

@@ -134,6 +134,13 @@ impl Planner<'_> {
         };
         let instance = &self.state.tasks[task].instances[item];
         let (pass, attempt) = (instance.pass, instance.attempt + 1);
+        // Only the instance that got a call can say later what became of it: it keeps
+        // the key. Where a repeat changes nothing, or the target knows the key, any will do.
+        let served_by = match resolved.class {
+            "TXN" if !instance.served_by.is_empty() => instance.served_by.clone(),
+            "TXN" | "AT_MOST_ONCE" => self.moment.tools.place(&resolved, &self.state.run),
+            _ => String::new(),
+        };
         let id = self.state.task(task).id.clone();
         let key = key(&self.state.run, &id, item, pass, resolved.key.as_deref());
         let item_field = self.item(task, item);
@@ -146,6 +153,7 @@ impl Planner<'_> {
             key: key.clone(),
             tool: resolved.tool.clone(),
             params_hash: sha256(resolved.params.to_string().as_bytes()).into(),
+            instance: served_by.clone(),
         }));
         self.decided
             .commands
@@ -156,6 +164,7 @@ impl Planner<'_> {
                 attempt,
                 class: resolved.class.to_owned(),
                 key,
+                served_by,
                 resolved,
             })));
     }

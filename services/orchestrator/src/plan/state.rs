@@ -20,6 +20,10 @@ pub(crate) struct State {
     pub(crate) index: HashMap<String, usize>,
     pub(crate) version: u32,
     pub(crate) folder: String,
+    /// Who started it.
+    pub(crate) principal: String,
+    /// W3C trace context of the start; empty: none.
+    pub(crate) trace: String,
     pub(crate) accepted_ms: i64,
     pub(crate) deadline_ms: Option<i64>,
     pub(crate) ended_ms: Option<i64>,
@@ -157,6 +161,8 @@ pub(crate) struct Instance {
     pub(crate) class: String,
     pub(crate) key: String,
     pub(crate) tool: String,
+    /// The engine's instance that got the last attempt; empty: any.
+    pub(crate) served_by: String,
     pub(crate) start_ms: Option<i64>,
     pub(crate) end_ms: Option<i64>,
     pub(crate) result: Value,
@@ -220,6 +226,7 @@ impl Default for Instance {
             class: String::new(),
             key: String::new(),
             tool: String::new(),
+            served_by: String::new(),
             start_ms: None,
             end_ms: None,
             result: Value::Null,
@@ -298,6 +305,8 @@ impl State {
             index,
             version: accepted.version,
             folder: accepted.folder.clone(),
+            principal: accepted.principal.clone(),
+            trace: accepted.trace.clone(),
             accepted_ms,
             deadline_ms: accepted.deadline_ms,
             ended_ms: None,

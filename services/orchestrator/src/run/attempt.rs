@@ -25,6 +25,8 @@ const DEADLINE_MARGIN: Duration = Duration::from_secs(1);
 pub(crate) struct Setting {
     pub(crate) run: String,
     pub(crate) task: String,
+    /// On whose behalf the run was started.
+    pub(crate) principal: String,
     pub(crate) folder: Option<PathBuf>,
     pub(crate) timeout: Option<Duration>,
     /// How often the engine itself may try again.
@@ -83,6 +85,8 @@ fn call(setting: &Setting, dispatch: &Dispatch) -> Call {
         attempt: dispatch.attempt,
         folder: setting.folder.clone(),
         retries: Some(setting.retries),
+        instance: Some(dispatch.served_by.clone()).filter(|i| !i.is_empty()),
+        principal: Some(setting.principal.clone()).filter(|p| !p.is_empty()),
         ..Call::default()
     }
 }

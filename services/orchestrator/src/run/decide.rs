@@ -16,7 +16,10 @@ pub(crate) fn decide(
         now_ms: cx.clock().now_ms(),
         draining: cx.shutdown().is_cancelled(),
         chance: &|| cx.rng().fraction(),
-        tools: &Known(cx.catalog()),
+        tools: &Known {
+            catalog: cx.catalog(),
+            mesh: cx.mesh(),
+        },
     };
     for input in inputs {
         advance(state, &moment, input, decided);

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use gearmesh_api::journal::v1 as journal;
-use gearmesh_runtime::Context;
+use gearmesh_runtime::{Context, trace};
 use gearmesh_store::{Journal, RunId};
 use gearmesh_workflow::Dialect;
 
@@ -52,6 +52,8 @@ pub(crate) struct Driver {
     pub(crate) abort: CancellationToken,
     /// Who is told once the cancel is durable.
     pub(crate) cancelling: Vec<oneshot::Sender<()>>,
+    /// The trace of the call that started the run.
+    pub(crate) trace: trace::Origin,
     /// When calls were last sent out, on the monotonic clock.
     pub(crate) sent_us: u64,
 }
@@ -225,11 +227,13 @@ impl Driver {
         self.sent_us = self.cx.clock().monotonic_us();
         let setting = self.setting(dispatch.task);
         let (cx, outbox, abort) = (self.cx.clone(), self.outbox.clone(), self.abort.clone());
-        self.cx.spawn(async move {
+        let span = trace::attempt(&setting.task, &dispatch.resolved.tool, dispatch.attempt);
+        let work = async move {
             let (task, item, attempt) = (dispatch.task, dispatch.item, dispatch.attempt);
             let answer = attempt::attempt(&cx, &setting, dispatch, abort).await;
             answered(&outbox, task, item, attempt, answer).await;
-        });
+        };
+        self.cx.spawn(self.trace.carry(span, work));
     }
 
     /// Asks what became of attempts that were under way when the process died.
@@ -257,6 +261,7 @@ impl Driver {
         Setting {
             run: self.state.run.clone(),
             task: definition.id.clone(),
+            principal: self.state.principal.clone(),
             folder: (!self.state.folder.is_empty()).then(|| PathBuf::from(&self.state.folder)),
             timeout: definition.timeout,
             retries: if own_retries { OKTYV_RETRIES } else { 0 },

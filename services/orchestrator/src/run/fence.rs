@@ -65,6 +65,11 @@ async fn ask(cx: &Context, tool: &Tool, dispatch: &Dispatch) -> Result<Fenced, t
     if let Ok(engine) = MetadataValue::try_from(tool.engine.as_str()) {
         request.metadata_mut().insert(names::ENGINE, engine);
     }
+    if !dispatch.served_by.is_empty()
+        && let Ok(instance) = MetadataValue::try_from(dispatch.served_by.as_str())
+    {
+        request.metadata_mut().insert(names::INSTANCE, instance);
+    }
     let answer = LedgerServiceClient::new(link)
         .max_decoding_message_size(gearmesh_api::MESSAGE_MAX)
         .fence(request)

@@ -110,6 +110,7 @@ fn under_way(state: &State) -> Vec<Dispatch> {
                     attempt: instance.attempt,
                     class: instance.class.clone(),
                     key: instance.key.clone(),
+                    served_by: instance.served_by.clone(),
                     resolved: Resolved {
                         tool: instance.tool.clone(),
                         params: serde_json::Value::Null,

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use gearmesh_api::journal::v1 as journal;
 use gearmesh_api::orchestrator::v1 as api;
-use gearmesh_runtime::Context;
+use gearmesh_runtime::{Context, trace};
 use gearmesh_store::{Journal, RunId, parse_run, run_text};
 use journal::record::Fact;
 
@@ -179,6 +179,8 @@ impl Runs {
             shown: shown.clone(),
         };
         self.table().live.insert(id, live);
+        let origin = trace::Origin::of(&state.trace);
+        let span = trace::run(&state.run, &state.workflow.name, &state.trace);
         let driver = Driver {
             cx: self.inner.cx.clone(),
             runs: self.clone(),
@@ -192,10 +194,13 @@ impl Runs {
             outbox,
             abort: CancellationToken::new(),
             cancelling: Vec::new(),
+            trace: origin.clone(),
             sent_us: 0,
         };
-        driver.recover(lost);
-        self.inner.cx.spawn(driver.run(commands));
+        self.inner.cx.spawn(origin.carry(span, async move {
+            driver.recover(lost);
+            driver.run(commands).await;
+        }));
     }
 
     /// A run has ended, durably.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use gearmesh_api::journal::v1 as journal;
+use gearmesh_runtime::trace;
 use gearmesh_store::{Accepted, NewRun, RequestKey, RunIds, run_text};
 use gearmesh_workflow::{Dialect, Source, Workflow, check};
 use journal::record::Fact;
@@ -14,7 +15,7 @@ use crate::plan::{Decided, Input, State, constants, sha256};
 use crate::run::decide::decide;
 use crate::run::runs::Runs;
 
-/// Who starts runs until callers have names.
+/// Who starts runs where nobody logs in.
 const PRINCIPAL: &str = "local";
 
 /// Version of a workflow that is sent along with its start.
@@ -28,6 +29,8 @@ pub(crate) struct Start {
     pub(crate) dialect: Option<Dialect>,
     pub(crate) inputs: Map<String, Value>,
     pub(crate) folder: String,
+    /// On whose behalf.
+    pub(crate) principal: Option<String>,
     /// A repeat with this key answers the first run.
     pub(crate) key: Option<String>,
 }
@@ -67,7 +70,7 @@ impl Start {
             run: id,
             workflow: state.workflow.name.clone(),
             version: INLINE_VERSION,
-            principal: PRINCIPAL.to_owned(),
+            principal: self.principal().to_owned(),
             request: self.key.as_ref().map(|key| RequestKey {
                 key: key.clone(),
                 hash: self.hash(),
@@ -106,6 +109,10 @@ impl Start {
         }
     }
 
+    fn principal(&self) -> &str {
+        self.principal.as_deref().unwrap_or(PRINCIPAL)
+    }
+
     /// The first record: all that the run will ever need to know of its start.
     fn accepted(
         &self,
@@ -130,7 +137,8 @@ impl Start {
             folder: self.folder.clone(),
             inputs: Value::Object(inputs.clone()).to_string().into(),
             vars: bytes::Bytes::new(),
-            principal: PRINCIPAL.to_owned(),
+            principal: self.principal().to_owned(),
+            trace: trace::current().unwrap_or_default(),
             deadline_ms: limit.map(|l| now_ms.saturating_add(l)),
         };
         let mut roots = constants(run, &accepted, now_ms);

@@ -5,17 +5,34 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use gearmesh_catalog::{Catalog, Tool};
+use gearmesh_link::{Call, Mesh};
 
 use crate::plan::{Prepared, Problem, Resolved, Tools};
 
 /// The tools of a catalogue.
 #[derive(Debug)]
-pub(crate) struct Known(pub(crate) Arc<Catalog>);
+pub(crate) struct Known<'a> {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) mesh: &'a Mesh,
+}
 
-impl Tools for Known {
+impl Tools for Known<'_> {
+    fn place(&self, resolved: &Resolved, run: &str) -> String {
+        let Some(found) = self.catalog.get(&resolved.tool) else {
+            return String::new();
+        };
+        let call = Call {
+            run: Some(run.to_owned()),
+            ..Call::default()
+        };
+        self.mesh
+            .pick(&found.tool.engine, &call)
+            .unwrap_or_default()
+    }
+
     fn resolve(&self, prepared: Prepared) -> Result<Resolved, Problem> {
-        let Some(found) = self.0.get(&prepared.tool) else {
-            let nearest = self.0.nearest(&prepared.tool);
+        let Some(found) = self.catalog.get(&prepared.tool) else {
+            let nearest = self.catalog.nearest(&prepared.tool);
             let hint = if nearest.is_empty() {
                 String::new()
             } else {
