@@ -36,18 +36,20 @@ const TABLE: &[Row] = &[
     row("fault", &["api"], &[]),
     row("expr", &[], &[]),
     row("workflow", &["catalog", "expr"], &[]),
-    row("link", &["catalog", "fault"], &[]),
+    row("registry", &[], &[]),
+    row("link", &["catalog", "fault", "registry"], &[]),
     row("store", &["fault"], &[]),
     row(
         "runtime",
         &[
             "api", "catalog", "expr", "fault", "link", "store", "workflow",
         ],
-        &["ledger"],
+        &["ledger", "vault"],
     ),
     row("state", ENGINE, &["state"]),
     row("file", ENGINE, &["file"]),
     row("http", ENGINE, &["http"]),
+    row("vault", ENGINE, &["vault"]),
     row("demo", ENGINE, &[]),
     row(
         "orchestrator",

@@ -1,13 +1,22 @@
 //! Named peers: from the configuration, else from the vault.
 
-use gearmesh_api::tool::v1::CommonFault;
+use std::collections::BTreeSet;
+
+use gearmesh_api::tool::v1::{CommonFault, Json};
+use gearmesh_api::vault::v1::{
+    FindConnectionRequest, ListConnectionsRequest, RemoveConnectionRequest, SaveConnectionRequest,
+};
 use gearmesh_fault::Refusal;
 use serde_json::Value;
 use tonic::Status;
 
+use crate::config::Connection;
 use crate::context::Context;
+use crate::scrub;
+use crate::secrets::client;
 
-/// The connections that a service may use.
+/// The connections that a service may use. A name that the configuration has is
+/// the configuration's, whatever the vault holds under it.
 #[derive(Debug)]
 pub struct Connections<'a> {
     context: &'a Context,
@@ -35,59 +44,123 @@ impl<'a> Connections<'a> {
     /// CONNECTION_NOT_FOUND, or CONNECTION_REQUIRED without a name when there is
     /// not exactly one.
     pub async fn find(&self, kind: &str, name: Option<&str>) -> Result<Found, Status> {
-        let configured = &self.context.inner.connections;
-        let of_kind: Vec<_> = configured.iter().filter(|(_, c)| c.kind == kind).collect();
-        let found = match name {
-            Some(name) => of_kind.iter().find(|(n, _)| *n == name),
-            None if of_kind.len() == 1 => of_kind.first(),
-            None => {
-                let text = format!(
-                    "name one of the {} connections of kind `{kind}`",
-                    of_kind.len()
-                );
-                return Err(Refusal::new(CommonFault::ConnectionRequired, text).into());
+        match name {
+            Some(name) => match self.configured(kind).find(|(n, _)| *n == name) {
+                Some((name, connection)) => Ok(found(name, connection)),
+                None if self.has_vault() => self.saved(kind, name).await,
+                None => {
+                    let text = format!("no connection `{name}` of kind `{kind}`");
+                    let refusal = Refusal::new(CommonFault::ConnectionNotFound, text);
+                    Err(refusal.with("connection", name).into())
+                }
+            },
+            None => self.only(kind).await,
+        }
+    }
+
+    /// The only connection of a kind.
+    async fn only(&self, kind: &str) -> Result<Found, Status> {
+        let mut names = self.list(kind).await?.into_iter();
+        match (names.next(), names.len()) {
+            (Some(name), 0) => match self.configured(kind).find(|(n, _)| **n == name) {
+                Some((name, connection)) => Ok(found(name, connection)),
+                None => self.saved(kind, &name).await,
+            },
+            (first, others) => {
+                let count = others + usize::from(first.is_some());
+                let text = match count {
+                    0 => format!("there is no connection of kind `{kind}`; make one and name it"),
+                    _ => format!("name one of the {count} connections of kind `{kind}`"),
+                };
+                Err(Refusal::new(CommonFault::ConnectionRequired, text).into())
             }
-        };
-        let Some((name, connection)) = found else {
-            let text = format!(
-                "no connection `{}` of kind `{kind}`",
-                name.unwrap_or_default()
-            );
-            return Err(Refusal::new(CommonFault::ConnectionNotFound, text).into());
-        };
-        Ok(Found {
-            name: (*name).clone(),
-            settings: connection.settings.clone(),
-            version: 0,
-        })
+        }
     }
 
     /// Saves a connection in the vault; one of the same name is replaced.
     ///
     /// # Errors
     /// What the vault answered; ENGINE_UNAVAILABLE without one.
-    pub async fn save(&self, _kind: &str, _name: &str, _settings: Value) -> Result<(), Status> {
-        Err(Refusal::new(CommonFault::NotImplemented, "connections are not saved yet").into())
+    pub async fn save(&self, kind: &str, name: &str, settings: Value) -> Result<(), Status> {
+        let settings = Json {
+            text: settings.to_string().into(),
+        };
+        let request = SaveConnectionRequest {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            settings: Some(settings),
+        };
+        client(self.context)?.save_connection(request).await?;
+        Ok(())
     }
 
-    /// Removes a saved connection; says whether there was one.
+    /// Removes a saved connection; says whether there was one. Those of the
+    /// configuration stay.
     ///
     /// # Errors
     /// As [`Connections::save`].
-    pub async fn remove(&self, _kind: &str, _name: &str) -> Result<bool, Status> {
-        Ok(false)
+    pub async fn remove(&self, kind: &str, name: &str) -> Result<bool, Status> {
+        let request = RemoveConnectionRequest {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+        };
+        let answer = client(self.context)?.remove_connection(request).await?;
+        Ok(answer.into_inner().removed)
     }
 
     /// Names of all connections of a kind, in their order.
     ///
     /// # Errors
-    /// As [`Connections::save`].
+    /// As [`Connections::save`]; a mesh without a vault has those of the
+    /// configuration.
     pub async fn list(&self, kind: &str) -> Result<Vec<String>, Status> {
-        let configured = &self.context.inner.connections;
-        Ok(configured
-            .iter()
-            .filter(|(_, c)| c.kind == kind)
-            .map(|(n, _)| n.clone())
-            .collect())
+        let mut names: BTreeSet<String> = self.configured(kind).map(|(n, _)| n.clone()).collect();
+        if self.has_vault() {
+            let request = ListConnectionsRequest {
+                kind: kind.to_owned(),
+            };
+            let answer = client(self.context)?.list_connections(request).await?;
+            names.extend(answer.into_inner().names);
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    fn configured(&self, kind: &str) -> impl Iterator<Item = (&'a String, &'a Connection)> {
+        let all = &self.context.inner.connections;
+        all.iter().filter(move |(_, c)| c.kind == kind)
+    }
+
+    /// Whether there is a vault at all. One that does not answer is an error
+    /// instead: without it nobody can tell which connections there are.
+    fn has_vault(&self) -> bool {
+        self.context.link("vault").is_ok()
+    }
+
+    async fn saved(&self, kind: &str, name: &str) -> Result<Found, Status> {
+        let request = FindConnectionRequest {
+            kind: kind.to_owned(),
+            name: Some(name.to_owned()),
+        };
+        let answer = client(self.context)?.find_connection(request).await?;
+        let answer = answer.into_inner();
+        let text = answer.settings.unwrap_or_default().text;
+        let settings = serde_json::from_slice(&text).map_err(|_| {
+            let text = format!("the settings of connection `{name}` are no JSON");
+            Refusal::new(CommonFault::InternalError, text)
+        })?;
+        scrub::note_settings(&answer.name, &settings);
+        Ok(Found {
+            name: answer.name,
+            settings,
+            version: answer.version,
+        })
+    }
+}
+
+fn found(name: &str, connection: &Connection) -> Found {
+    Found {
+        name: name.to_owned(),
+        settings: connection.settings.clone(),
+        version: 0,
     }
 }

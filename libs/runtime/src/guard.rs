@@ -31,6 +31,7 @@ use gearmesh_store::Begin;
 use crate::context::Context;
 use crate::keyed::Keyed;
 use crate::ledger::LazyLedger;
+use crate::scrub;
 use crate::trace::{self, Served};
 
 /// Length of the prefix of a gRPC message: a flag and four bytes of length.
@@ -220,10 +221,11 @@ impl Guard {
 
     async fn route(&self, mut request: http::Request<Body>, call: Call) -> Response {
         request.extensions_mut().insert(call);
-        match self.inner.routes.clone().oneshot(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        }
+        let tool = (self.inner.mesh.catalog())
+            .by_path(request.uri().path())
+            .cloned();
+        let answer = self.inner.routes.clone().oneshot(request);
+        scrub::watched(tool, answer.map(|Ok(response)| response)).await
     }
 }
 

@@ -20,6 +20,7 @@ mod keyed;
 mod ledger;
 mod process;
 mod reflection;
+mod scrub;
 mod secret;
 mod secrets;
 mod serve;
