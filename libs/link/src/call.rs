@@ -215,7 +215,7 @@ fn task_name(task: &str) -> String {
 }
 
 /// `TimeoutValue TimeoutUnit`, at most eight digits, as the gRPC protocol writes it.
-fn grpc_timeout(timeout: Duration) -> String {
+pub(crate) fn grpc_timeout(timeout: Duration) -> String {
     const DIGITS: u128 = 99_999_999;
     for (value, unit) in [
         (timeout.as_nanos(), 'n'),
@@ -230,7 +230,7 @@ fn grpc_timeout(timeout: Duration) -> String {
     format!("{}M", (timeout.as_secs() / 60).min(DIGITS as u64))
 }
 
-fn parse_grpc_timeout(text: &str) -> Option<Duration> {
+pub(crate) fn parse_grpc_timeout(text: &str) -> Option<Duration> {
     let digits = text.get(..text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 {
         return None;
