@@ -33,9 +33,23 @@ impl Process {
     /// # Panics
     /// When it ends first, or does not serve in time.
     pub async fn start(program: &Path, arguments: &[&str], folder: &Path, endpoint: &Path) -> Self {
+        Self::start_in(program, arguments, &[], folder, endpoint).await
+    }
+
+    /// Starts a program as [`Process::start`] does, with further environment variables.
+    ///
+    /// # Panics
+    /// When it ends first, or does not serve in time.
+    pub async fn start_in(
+        program: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        folder: &Path,
+        endpoint: &Path,
+    ) -> Self {
         let _ = std::fs::remove_file(endpoint);
         let mut process = Self {
-            child: spawn(program, arguments, folder, Stdio::null()),
+            child: spawn(program, arguments, environment, folder, Stdio::null()),
             address: Address::File(endpoint.to_owned()),
         };
         wait_until("the process serves", READY_MAX, || {
@@ -54,7 +68,7 @@ impl Process {
     /// # Panics
     /// When it ends first, says something else, or nothing in time.
     pub async fn start_saying(program: &Path, arguments: &[&str], folder: &Path) -> Self {
-        let mut child = spawn(program, arguments, folder, Stdio::piped());
+        let mut child = spawn(program, arguments, &[], folder, Stdio::piped());
         let out = child.stdout.take().expect("standard output is a pipe");
         let mut process = Self {
             child,
@@ -121,9 +135,16 @@ impl Process {
     }
 }
 
-fn spawn(program: &Path, arguments: &[&str], folder: &Path, out: Stdio) -> Child {
+fn spawn(
+    program: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    folder: &Path,
+    out: Stdio,
+) -> Child {
     Command::new(program)
         .args(arguments)
+        .envs(environment.iter().copied())
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(out)
