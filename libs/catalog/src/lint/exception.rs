@@ -27,6 +27,11 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
         subject: ("gearmesh.ledger.v1.", ".key"),
         reason: "an idempotency key, known to both ends and worthless to others",
     },
+    Exception {
+        rule: "list",
+        subject: ("/gearmesh.db.v1.", "/Update"),
+        reason: "changes rows of a table by a condition, not a resource of ours",
+    },
 ];
 
 impl Exception {
