@@ -6,23 +6,41 @@
 //! link leads to which engine, and holds the catalogue of all that can be
 //! reached; both change together when an engine joins.
 //!
+//! An engine with several instances is reached by a [`Pool`], which is a link too.
+//!
 //! [`Call`] is what travels beside a request: deadline, idempotency key, the run
 //! and attempt it belongs to. [`reflect`] reads the descriptors of a server.
 //!
 //! Must not know: stores, services.
 
+mod balance;
+mod breaker;
 mod call;
 mod codec;
 mod invoke;
 mod link;
 mod mesh;
+mod pool;
+mod pool_call;
+mod pool_member;
+mod peer;
 mod reflect;
+mod retry;
+mod retry_body;
+mod spiffe;
+pub mod tls;
+mod tls_remote;
+mod tls_verify;
 
 pub use call::{Call, KEY_MAX, MetadataError, names};
 pub use invoke::{invoke, invoke_stream};
 pub use link::{Link, LinkError, local, remote};
 pub use mesh::{Engine, Mesh, Origin};
+pub use pool::{Connect, Pool};
+pub use peer::{Peer, PeerError, SCOPES_OID, write_scopes};
 pub use reflect::reflect;
+pub use spiffe::{Holder, ID_MAX, Spiffe, SpiffeError, is_domain, is_id};
+pub use tls::{Credentials, TlsError, remote_tls};
 
 /// Why a link could not be made or described.
 #[derive(Debug, thiserror::Error)]

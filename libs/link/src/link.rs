@@ -20,6 +20,12 @@ pub type Link = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, L
 #[derive(Debug)]
 pub struct LinkError(tower::BoxError);
 
+impl LinkError {
+    pub(crate) fn new(cause: tower::BoxError) -> Self {
+        Self(cause)
+    }
+}
+
 impl std::fmt::Display for LinkError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
@@ -33,13 +39,13 @@ impl std::error::Error for LinkError {
 }
 
 /// How long a TCP connection may take; a host on a network answers far sooner.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Idle connections are probed, so that a dead peer is noticed within half a minute.
-const KEEPALIVE: Duration = Duration::from_secs(20);
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// How long a probe may stay unanswered.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A link to a service in this process: no socket, no copy of the bytes.
 #[must_use]

@@ -10,7 +10,7 @@ use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_catalog::{Catalog, Engines, Source};
 use gearmesh_fault::Refusal;
 
-use crate::{Error, Link};
+use crate::{Call, Error, Link, Peer, Pool};
 
 /// Where an engine's descriptors come from.
 #[derive(Debug, Clone)]
@@ -51,11 +51,15 @@ pub struct Engine {
 #[derive(Debug, Clone)]
 pub struct Mesh {
     inner: Arc<Inner>,
+    /// Who calls over the links that are taken from it.
+    caller: Option<Peer>,
 }
 
 #[derive(Debug)]
 struct Inner {
     view: ArcSwap<View>,
+    /// Engines that have several instances, by name.
+    pools: ArcSwap<BTreeMap<String, Pool>>,
     /// Held while a new view is built, so that two joins do not lose one.
     joining: Mutex<()>,
 }
@@ -78,9 +82,27 @@ impl Mesh {
         Ok(Self {
             inner: Arc::new(Inner {
                 view: ArcSwap::from_pointee(view),
+                pools: ArcSwap::default(),
                 joining: Mutex::new(()),
             }),
+            caller: None,
         })
+    }
+
+    /// The same mesh, as this peer sees it: calls over its links say who makes them.
+    #[must_use]
+    pub fn seen_by(&self, caller: Peer) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            caller: Some(caller),
+        }
+    }
+
+    fn link_of(&self, engine: &Engine) -> Link {
+        match &self.caller {
+            Some(caller) => caller.on(engine.link.clone()),
+            None => engine.link.clone(),
+        }
     }
 
     /// Adds an engine, or replaces the one of that name.
@@ -109,6 +131,34 @@ impl Mesh {
         Ok(())
     }
 
+    /// Adds an engine that is reached by a pool, which learns from its descriptors.
+    ///
+    /// # Errors
+    /// As [`Mesh::join`].
+    pub fn join_pool(&self, pool: &Pool, origin: Origin) -> Result<(), Error> {
+        let name = pool.engine().to_owned();
+        let link = pool.link();
+        let engine = Engine { name, link, origin };
+        let name = engine.name.clone();
+        self.join(engine)?;
+        pool.learn(&self.catalog());
+        self.inner.pools.rcu(|pools| {
+            let mut pools = BTreeMap::clone(pools);
+            pools.insert(name.clone(), pool.clone());
+            pools
+        });
+        Ok(())
+    }
+
+    /// The instance of an engine to which this call would go now, for a caller that
+    /// must know it before it sends: it names it in [`Call::instance`], and finds the
+    /// same one again later. None when there is nothing to choose: an engine of this
+    /// process, one that was joined by its address, or none at all.
+    #[must_use]
+    pub fn pick(&self, engine: &str, call: &Call) -> Option<String> {
+        self.inner.pools.load().get(engine)?.pick(call)
+    }
+
     /// The catalogue of all engines, as it is now.
     #[must_use]
     pub fn catalog(&self) -> Arc<Catalog> {
@@ -124,14 +174,12 @@ impl Mesh {
     /// The engines, by name.
     #[must_use]
     pub fn engines(&self) -> Vec<Engine> {
-        self.inner.view.load().engines.values().cloned().collect()
-    }
-
-    /// The instance of an engine that a call would go to now; none when the engine
-    /// has but one address. Who must ask the same instance again names it in the call.
-    #[must_use]
-    pub fn pick(&self, _engine: &str, _call: &crate::Call) -> Option<String> {
-        None
+        let view = self.inner.view.load();
+        let seen = view.engines.values().map(|engine| Engine {
+            link: self.link_of(engine),
+            ..engine.clone()
+        });
+        seen.collect()
     }
 
     /// The way to an engine.
@@ -140,7 +188,7 @@ impl Mesh {
     /// ENGINE_UNAVAILABLE when no engine of this name is reachable.
     pub fn link(&self, engine: &str) -> Result<Link, Status> {
         match self.inner.view.load().engines.get(engine) {
-            Some(engine) => Ok(engine.link.clone()),
+            Some(engine) => Ok(self.link_of(engine)),
             None => Err(Refusal::new(
                 CommonFault::EngineUnavailable,
                 format!("no engine `{engine}` is reachable from here"),

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::Error;
+use crate::leaf::MeshConfig;
 
 /// The settings of a process, as a tree of sections. Each service reads its own
 /// section with its own type; unknown keys are errors there.
@@ -36,15 +37,35 @@ pub(crate) struct Process {
     pub(crate) endpoint: Option<PathBuf>,
     /// Where the other engines of the mesh are.
     pub(crate) registry: Option<String>,
+    /// Address by which others reach this process, as HOST:PORT; default the one it
+    /// listens on.
+    pub(crate) advertise: Option<String>,
+    /// Id of this process among those of its engine; default one that the state
+    /// folder keeps.
+    pub(crate) instance: Option<String>,
+    /// Who this process is, and whom it trusts: with it every hop is mTLS.
+    pub(crate) mesh: Option<MeshConfig>,
     /// Engines that are not ours.
     pub(crate) engines: BTreeMap<String, Joined>,
 }
 
+/// What a `consul:` registry needs beside its URL.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Consul {
+    /// ACL token.
+    pub(crate) token: Option<String>,
+}
+
 /// Keys at the top that are no service's section.
-const TOP_KEYS: [&str; 6] = [
+const TOP_KEYS: [&str; 10] = [
+    "mesh",
     "listen",
     "endpoint",
     "registry",
+    "advertise",
+    "instance",
+    "consul",
     "engines",
     "connections",
     "gateway",
@@ -175,7 +196,7 @@ impl Config {
 
     pub(crate) fn process(&self) -> Result<Process, Error> {
         serde_json::from_value(Value::Object(self.tree.clone())).map_err(|e| Error::Config {
-            key: "listen, endpoint, registry or engines".to_owned(),
+            key: "listen, endpoint, registry, advertise, instance or engines".to_owned(),
             reason: e.to_string(),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use tokio::sync::{OnceCell, watch};
@@ -10,14 +10,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use gearmesh_catalog::Catalog;
-use gearmesh_link::{Link, Mesh};
+use gearmesh_link::{Credentials, Link, Mesh};
 use gearmesh_store::Store;
 
 use crate::clock::{Clock, Rng};
 use crate::config::{Config, Connection};
 use crate::connections::Connections;
 use crate::error::Error;
+use crate::leaf::{Issuer, Own};
 use crate::ledger::LazyLedger;
+use crate::peer::Matrix;
 use crate::secrets::Secrets;
 
 /// What a service gets from outside: settings, store, links, time, chance, and
@@ -39,6 +41,10 @@ pub(crate) struct Inner {
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// Who this process is; none without TLS.
+    pub(crate) own: Option<Arc<Own>>,
+    pub(crate) issuer: Arc<OnceLock<Arc<dyn Issuer>>>,
+    pub(crate) matrix: Arc<Matrix>,
 }
 
 impl Context {
@@ -132,6 +138,23 @@ impl Context {
         let mut ready = self.inner.ready.clone();
         // The sender lives as long as the process; without it nobody waits any more.
         let _ = ready.wait_for(|r| *r).await;
+    }
+
+    /// Who this process is in a mesh with TLS, and whom it trusts; none in plain text.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.inner.own.as_ref().map(|own| &own.credentials)
+    }
+
+    /// Offers to sign the leaves of this process: the identity engine does, before
+    /// its start ends. The first offer counts.
+    pub fn offer_issuer(&self, issuer: Arc<dyn Issuer>) {
+        // A second one would be a second identity engine in one process.
+        let _ = self.inner.issuer.set(issuer);
+    }
+
+    pub(crate) fn issuer(&self) -> Option<&Arc<dyn Issuer>> {
+        self.inner.issuer.get()
     }
 
     /// The time.

@@ -15,9 +15,10 @@ use tower::{Service, ServiceExt};
 
 use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_fault::Refusal;
-use gearmesh_link::names;
+use gearmesh_link::{Peer, names};
 
 use crate::guard::Guard;
+use crate::peer::Matrix;
 use crate::reflection::Reflection;
 
 /// The engines of a process, behind one port.
@@ -34,6 +35,7 @@ struct Inner {
     by_engine: BTreeMap<String, Guard>,
     health: Routes,
     reflection: Reflection,
+    matrix: Arc<Matrix>,
 }
 
 impl Dispatch {
@@ -41,6 +43,7 @@ impl Dispatch {
         engines: Vec<(&'static str, Vec<String>, Guard)>,
         health: Routes,
         reflection: Reflection,
+        matrix: Arc<Matrix>,
     ) -> Self {
         let mut by_service = BTreeMap::new();
         let mut by_engine = BTreeMap::new();
@@ -54,6 +57,7 @@ impl Dispatch {
                 by_engine,
                 health: health.prepare(),
                 reflection,
+                matrix,
             }),
         }
     }
@@ -70,7 +74,11 @@ impl Dispatch {
             .and_then(|p| p.split('/').next())
             .unwrap_or_default();
         if Reflection::serves(path) {
-            return self.inner.reflection.answer(request).await;
+            let peer = request.extensions().get::<Peer>();
+            return match self.inner.matrix.describes_to(peer) {
+                Ok(()) => self.inner.reflection.answer(request).await,
+                Err(refusal) => tonic::Status::from(refusal).into_http(),
+            };
         }
         if service == "grpc.health.v1.Health" {
             return never(self.inner.health.clone().oneshot(request).await);

@@ -25,12 +25,13 @@ use gearmesh_api::MESSAGE_MAX;
 use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_catalog::{Class, Keyed as KeyClass, Tool, json};
 use gearmesh_fault::{Failure, Refusal};
-use gearmesh_link::{Call, Mesh};
+use gearmesh_link::{Call, Mesh, Peer};
 use gearmesh_store::Begin;
 
 use crate::context::Context;
 use crate::keyed::Keyed;
 use crate::ledger::LazyLedger;
+use crate::peer::strip;
 use crate::scrub;
 use crate::trace::{self, Served};
 
@@ -71,8 +72,16 @@ impl Guard {
         }
     }
 
-    async fn answer(self, request: http::Request<Body>) -> Response {
+    async fn answer(self, mut request: http::Request<Body>) -> Response {
         let path = request.uri().path().to_owned();
+        let peer = request.extensions().get::<Peer>().cloned();
+        let matrix = &self.inner.context.inner.matrix;
+        if let Err(refusal) = matrix.admit(&self.inner.mesh.catalog(), &path, peer.as_ref()) {
+            let peer = peer.map(|p| p.to_string());
+            tracing::warn!(rpc = %path, peer, %refusal, "call refused");
+            return refuse(refusal);
+        }
+        strip(request.headers_mut(), peer.as_ref());
         let call = match Call::read(request.headers()) {
             Ok(call) => call,
             Err(e) => return refuse(Refusal::new(CommonFault::InvalidParameters, e.to_string())),
