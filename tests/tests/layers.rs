@@ -42,9 +42,9 @@ const TABLE: &[Row] = &[
     row(
         "runtime",
         &[
-            "api", "catalog", "expr", "fault", "link", "store", "workflow",
+            "api", "catalog", "expr", "fault", "link", "registry", "store", "workflow",
         ],
-        &["ledger", "vault"],
+        &["identity", "ledger", "vault"],
     ),
     row("state", ENGINE, &["state"]),
     row("file", ENGINE, &["file"]),

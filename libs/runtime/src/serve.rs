@@ -1,19 +1,21 @@
 //! From a list of services to a serving process, and back.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, watch};
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tower::ServiceExt;
+use tower::util::MapRequestLayer;
 
-use gearmesh_link::{Engine, Link, Mesh, Origin};
+use gearmesh_link::tls::{Clients, Http};
+use gearmesh_link::{Engine, Link, Mesh, Origin, Peer};
 use gearmesh_store::Counts;
 
 use crate::clock::{Clock, Rng, SystemClock, SystemRng};
@@ -23,9 +25,13 @@ use crate::dispatch::Dispatch;
 use crate::error::Error;
 use crate::guard::Guard;
 use crate::join;
+use crate::leaf::{self, Issuer, Own};
+use crate::peer::Matrix;
 use crate::reflection::Reflection;
+use crate::register::{self, Registered};
 use crate::service::{GATEWAY, Service};
 use crate::telemetry;
+use crate::tls::{self, Door, accept, with_peer};
 use crate::trace::traced;
 
 /// Streams per connection: a browser or an orchestrator uses tens, a flood thousands.
@@ -41,6 +47,9 @@ const PENDING_RESETS_MAX: usize = 20;
 const KEEPALIVE: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long calls that are under way may take when their connection has reached its age.
+const CONNECTION_GRACE: Duration = Duration::from_secs(30);
+
 /// How long drain waits for calls that are under way.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
@@ -54,6 +63,7 @@ pub struct Running {
     tasks: TaskTracker,
     endpoint: Option<std::path::PathBuf>,
     contexts: Vec<Context>,
+    registered: Registered,
 }
 
 /// What all services of a process share.
@@ -67,6 +77,9 @@ struct Shared {
     shutdown: CancellationToken,
     tasks: TaskTracker,
     contexts: Mutex<Vec<Context>>,
+    own: Option<Arc<Own>>,
+    issuer: Arc<OnceLock<Arc<dyn Issuer>>>,
+    matrix: Arc<Matrix>,
 }
 
 impl Shared {
@@ -76,13 +89,16 @@ impl Shared {
                 service,
                 config: self.config.clone(),
                 connections: self.connections.clone(),
-                mesh: self.mesh.clone(),
+                mesh: self.mesh.seen_by(Peer::local(service)),
                 ready: self.ready.clone(),
                 store: OnceCell::new(),
                 clock: self.clock.clone(),
                 rng: self.rng.clone(),
                 shutdown: self.shutdown.clone(),
                 tasks: self.tasks.clone(),
+                own: self.own.clone(),
+                issuer: self.issuer.clone(),
+                matrix: self.matrix.clone(),
             }),
         };
         let mut contexts = self
@@ -104,7 +120,8 @@ impl Shared {
 /// bound then.
 pub async fn start(services: &[Service], config: Config) -> Result<Running, Error> {
     let process = config.process()?;
-    let remotes = join::remotes(&process)?;
+    let registry = join::registry(&process, &config)?;
+    let own = own(&process, services, config.folder())?;
     let listener = bind(&process, services).await?;
     let (set_ready, ready) = watch::channel(false);
     let shared = Shared {
@@ -117,18 +134,73 @@ pub async fn start(services: &[Service], config: Config) -> Result<Running, Erro
         shutdown: CancellationToken::new(),
         tasks: TaskTracker::new(),
         contexts: Mutex::default(),
+        matrix: Arc::new(Matrix::new(own.is_some())?),
+        issuer: Arc::default(),
+        own,
     };
     let routes = start_services(services, &shared).await?;
     let runtime_context = shared.context("runtime");
-    for remote in remotes {
-        shared
-            .tasks
-            .spawn(join::join(runtime_context.clone(), remote));
+    let (scheme, connect) = match &shared.own {
+        Some(own) => {
+            leaf::keep_all(own, services, &runtime_context).await;
+            ("https", tls::secured(own.credentials.clone()))
+        }
+        None => ("http", join::plain()),
+    };
+    for engine in registry.engines() {
+        // One registry setting may serve all processes: what is here is reached here.
+        if services.iter().all(|s| s.name != engine) {
+            let set = registry.watch(&engine);
+            let joining = join::join_ours(runtime_context.clone(), engine, set, connect.clone());
+            shared.tasks.spawn(joining);
+        }
     }
-    let running = serve(listener, routes, &shared, &process)?;
+    for (name, joined) in &process.engines {
+        let (name, url) = (name.clone(), joined.url.clone());
+        let joining = join::join_foreign(runtime_context.clone(), name, url);
+        shared.tasks.spawn(joining);
+    }
+    let door = door(shared.own.as_deref(), services, &shared.mesh);
+    let mut running = serve(listener, door, routes, &shared, &process)?;
+    let folder = shared.config.folder();
+    let place = (scheme, running.address);
+    match Registered::enter(registry, services, &process, place, folder) {
+        Ok(registered) => running.registered = registered,
+        Err(error) => {
+            running.stop().await;
+            return Err(error);
+        }
+    }
     // The receivers live in the contexts; a process without services has none.
     let _ = set_ready.send(true);
     Ok(running)
+}
+
+/// Who the process is, when the settings have a section `[mesh]`.
+fn own(process: &Process, services: &[Service], folder: &Path) -> Result<Option<Arc<Own>>, Error> {
+    let Some(mesh) = &process.mesh else {
+        return Ok(None);
+    };
+    let instance = register::id(process, folder)?;
+    Own::open(mesh, services, instance).map(|own| Some(Arc::new(own)))
+}
+
+/// How the listener treats those who connect.
+fn door(own: Option<&Own>, services: &[Service], mesh: &Mesh) -> Door {
+    let Some(own) = own else {
+        return Door::Plain;
+    };
+    let gateway = services.iter().any(|s| s.name == GATEWAY);
+    let strangers = gateway || Matrix::admits_strangers(&mesh.catalog());
+    Door::Tls {
+        credentials: own.credentials.clone(),
+        clients: if strangers {
+            Clients::Optional
+        } else {
+            Clients::Required
+        },
+        http: if gateway { Http::OneAndTwo } else { Http::Two },
+    }
 }
 
 async fn bind(process: &Process, services: &[Service]) -> Result<TcpListener, Error> {
@@ -139,12 +211,12 @@ async fn bind(process: &Process, services: &[Service]) -> Result<TcpListener, Er
     let local = address
         .parse::<SocketAddr>()
         .is_ok_and(|a| a.ip().is_loopback());
-    if !local {
+    if !local && process.mesh.is_none() {
         let names: Vec<_> = services.iter().map(|s| s.name).collect();
         return Err(Error::Insecure {
             key: "listen".into(),
             reason: format!(
-                "`{address}` would serve {} without login; give a loopback address",
+                "`{address}` would serve {} without login; give a loopback address, or a section [mesh] of `gearmesh init`",
                 names.join(", ")
             ),
         });
@@ -209,11 +281,13 @@ async fn start_services(services: &[Service], shared: &Shared) -> Result<Routes,
     }
     let names = dispatched.iter().map(|(n, ..)| (*n).to_owned()).collect();
     let reflection = Reflection::of(shared.mesh.clone(), names);
-    Ok(Dispatch::new(dispatched, Routes::new(health_server), reflection).into_routes())
+    let health = Routes::new(health_server);
+    Ok(Dispatch::new(dispatched, health, reflection, shared.matrix.clone()).into_routes())
 }
 
 fn serve(
     listener: TcpListener,
+    door: Door,
     routes: Routes,
     shared: &Shared,
     process: &Process,
@@ -224,26 +298,31 @@ fn serve(
     };
     let address = listener.local_addr().map_err(unusable)?;
     let stop = CancellationToken::new();
-    let server = Server::builder()
+    let incoming = accept(listener, door, stop.clone(), &shared.tasks);
+    let mut server = Server::builder();
+    if let Some(own) = &shared.own {
+        server = server
+            .max_connection_age(own.connection_age)
+            .max_connection_age_grace(CONNECTION_GRACE);
+    }
+    let server = server
+        .layer(MapRequestLayer::new(with_peer))
         .accept_http1(true)
         .max_concurrent_streams(STREAMS_MAX)
         .http2_max_header_list_size(HEADERS_MAX)
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .tcp_nodelay(true)
         .add_routes(routes)
-        .serve_with_incoming_shutdown(
-            TcpListenerStream::new(listener),
-            stop.clone().cancelled_owned(),
-        );
+        .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
     shared.tasks.spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(%error, "server ended");
         }
     });
     if let Some(path) = &process.endpoint {
-        write_endpoint(path, address)?;
+        let scheme = if shared.own.is_some() { "https" } else { "http" };
+        write_endpoint(path, &format!("{scheme}://{address}"))?;
     }
     Ok(Running {
         address,
@@ -257,16 +336,17 @@ fn serve(
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone(),
+        registered: Registered::default(),
     })
 }
 
 /// Writes `{"pid", "url"}` whole or not at all: readers poll for the file.
-fn write_endpoint(path: &std::path::Path, address: SocketAddr) -> Result<(), Error> {
+fn write_endpoint(path: &Path, url: &str) -> Result<(), Error> {
     let failed = |source| Error::Folder {
         path: path.to_owned(),
         source,
     };
-    let text = serde_json::json!({"pid": std::process::id(), "url": format!("http://{address}")})
+    let text = serde_json::json!({"pid": std::process::id(), "url": url})
         .to_string();
     let temporary = path.with_extension("new");
     std::fs::write(&temporary, text).map_err(failed)?;
@@ -302,8 +382,10 @@ impl Running {
         &self.shutdown
     }
 
-    /// Drains: takes no further connection, lets running calls end within 10 s, stops.
-    pub async fn stop(self) {
+    /// Drains: leaves the registry, takes no further connection, lets running calls
+    /// end within 10 s, stops.
+    pub async fn stop(mut self) {
+        self.registered.leave().await;
         if let Some(path) = &self.endpoint {
             // Gone already when somebody tidied up; either way nobody finds us there.
             let _ = std::fs::remove_file(path);
