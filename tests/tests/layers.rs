@@ -79,6 +79,7 @@ const TABLE: &[Row] = &[
             "orchestrator",
             "runtime",
             "state",
+            "vault",
         ],
         &[],
     ),

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
@@ -162,6 +161,7 @@ fn percent(value: &str, space: &str, upper: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
     use super::*;
