@@ -3,16 +3,34 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use tokio_util::sync::CancellationToken;
+
+use crate::alive;
 use crate::config::Config;
 use crate::serve::start;
 use crate::service::Service;
 use crate::telemetry::log_to_stderr;
 
+/// The argument that asks instead of serving.
+const HEALTH: &str = "health";
+
 /// Runs services until SIGTERM or SIGINT: settings from `./gearmesh.toml` and
 /// `GEARMESH_*`, state in `./.gearmesh` unless `GEARMESH_FOLDER` says otherwise.
+///
+/// With the argument `health` it asks the process that serves this state folder, and
+/// succeeds when that one does: the health check of a container.
 #[must_use]
 pub fn main(services: &[Service]) -> ExitCode {
     log_to_stderr("info");
+    if std::env::args().nth(1).as_deref() == Some(HEALTH) {
+        return match alive::ask(&folder()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => {
+                tracing::error!(%reason, "not serving");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -34,18 +52,26 @@ pub fn main(services: &[Service]) -> ExitCode {
     })
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this crate alone reads the environment"
+)]
+fn folder() -> PathBuf {
+    std::env::var("GEARMESH_FOLDER").map_or_else(|_| PathBuf::from(".gearmesh"), PathBuf::from)
+}
+
 async fn serve_until_signal(services: &[Service]) -> Result<(), crate::Error> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this crate alone reads the environment"
-    )]
-    let folder =
-        std::env::var("GEARMESH_FOLDER").map_or_else(|_| PathBuf::from(".gearmesh"), PathBuf::from);
-    let config = Config::load(std::path::Path::new("gearmesh.toml"), folder)?;
+    let config = Config::load(std::path::Path::new("gearmesh.toml"), folder())?;
     let running = start(services, config).await?;
     tracing::info!(address = %running.address(), "serving");
-    stop_signal().await;
-    running.stop().await;
+    let stopped = CancellationToken::new();
+    let alive = alive::answer(folder(), running.shutdown().clone(), stopped.clone());
+    let ended = async {
+        stop_signal().await;
+        running.stop().await;
+        stopped.cancel();
+    };
+    tokio::join!(alive, ended);
     Ok(())
 }
 

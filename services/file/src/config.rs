@@ -11,6 +11,10 @@ use serde::Deserialize;
 pub struct Config {
     /// The folders that paths may name, by the name before `://`.
     pub roots: BTreeMap<String, RootConfig>,
+    /// Where the folders of runs and the notes of calls lie; default: the state folder.
+    /// Several instances of the engine must name the same one, on a file system that
+    /// they share: a call that is sent again may reach another of them.
+    pub shared: Option<PathBuf>,
 }
 
 /// A folder that paths may name.

@@ -67,7 +67,7 @@ pub fn start(
 ) -> BoxFuture<'static, Result<Routes, Box<dyn std::error::Error + Send + Sync>>> {
     Box::pin(async move {
         let config: Config = cx.config()?;
-        let state = cx.folder().to_owned();
+        let state = (config.shared.clone()).unwrap_or_else(|| cx.folder().to_owned());
         let engine =
             engine::Engine::new(state, &config, cx.clock().clone(), cx.rng().clone(), fsyncs)?;
         let engine = Arc::new(engine);
