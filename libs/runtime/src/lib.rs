@@ -8,6 +8,7 @@
 //! This crate alone reads the environment, binds sockets, starts tasks and
 //! installs tracing. Must not know: any service.
 
+mod alive;
 mod clock;
 mod config;
 mod connections;
