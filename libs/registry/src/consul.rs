@@ -70,7 +70,9 @@ impl Options {
             return Err(wrong("it is not http://HOST:PORT"));
         }
         if !base.username().is_empty() || base.password().is_some() {
-            return Err(wrong("a login has no place in it, set consul.token instead"));
+            return Err(wrong(
+                "a login has no place in it, set consul.token instead",
+            ));
         }
         let mut check = None;
         for (key, value) in base.query_pairs() {
@@ -159,7 +161,8 @@ impl Client {
     /// Tells the agent of an instance that serves.
     pub(crate) async fn register(&self, instance: &Instance) -> Result<(), Error> {
         let action = "register an instance";
-        let address = Address::parse(&instance.url).map_err(|reason| Error::Agent { action, reason })?;
+        let address =
+            Address::parse(&instance.url).map_err(|reason| Error::Agent { action, reason })?;
         let seconds = |d: Duration| format!("{}s", d.as_secs());
         let mut check = json!({
             "DeregisterCriticalServiceAfter": FORGET_AFTER,

@@ -115,7 +115,10 @@ async fn keep(client: Client, instance: Instance, known: watch::Sender<bool>) {
                 known.send_replace(true);
             }
             Ok(false) => {
-                tracing::warn!(engine = instance.engine, "the registry has forgotten this instance");
+                tracing::warn!(
+                    engine = instance.engine,
+                    "the registry has forgotten this instance"
+                );
                 known.send_replace(false);
                 continue;
             }

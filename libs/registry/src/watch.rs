@@ -41,7 +41,11 @@ pub(crate) async fn watch_consul(
         let left = settling.map(|end| end.saturating_duration_since(Instant::now()));
         let asked = Instant::now();
         // An index of 0 does not block, and that is wanted when the settling is over.
-        let ask = if left == Some(Duration::ZERO) { 0 } else { index };
+        let ask = if left == Some(Duration::ZERO) {
+            0
+        } else {
+            index
+        };
         let wait = left.filter(|l| !l.is_zero()).unwrap_or(WAIT).min(WAIT);
         match client.living(&engine, ask, wait).await {
             Ok(found) => {
