@@ -13,7 +13,7 @@ use tonic::Status;
 use crate::config::Connection;
 use crate::context::Context;
 use crate::scrub;
-use crate::secrets::client;
+use crate::secrets::{before_effect, client};
 
 /// The connections that a service may use. A name that the configuration has is
 /// the configuration's, whatever the vault holds under it.
@@ -119,7 +119,10 @@ impl<'a> Connections<'a> {
             let request = ListConnectionsRequest {
                 kind: kind.to_owned(),
             };
-            let answer = client(self.context)?.list_connections(request).await?;
+            let answer = client(self.context)?
+                .list_connections(request)
+                .await
+                .map_err(before_effect)?;
             names.extend(answer.into_inner().names);
         }
         Ok(names.into_iter().collect())
@@ -141,7 +144,10 @@ impl<'a> Connections<'a> {
             kind: kind.to_owned(),
             name: Some(name.to_owned()),
         };
-        let answer = client(self.context)?.find_connection(request).await?;
+        let answer = client(self.context)?
+            .find_connection(request)
+            .await
+            .map_err(before_effect)?;
         let answer = answer.into_inner();
         let text = answer.settings.unwrap_or_default().text;
         let settings = serde_json::from_slice(&text).map_err(|_| {

@@ -7,6 +7,7 @@ use gearmesh_api::vault::v1::vault_service_client::VaultServiceClient;
 use gearmesh_fault::Refusal;
 use gearmesh_link::Link;
 use tonic::Status;
+use tonic_types::StatusExt;
 
 use crate::Secret;
 use crate::context::Context;
@@ -82,7 +83,8 @@ impl<'a> Secrets<'a> {
         }
         let answer = client(self.context)?
             .resolve(ResolveRequest { references })
-            .await?;
+            .await
+            .map_err(before_effect)?;
         let values = answer.into_inner().values;
         Ok(values.into_iter().map(|v| Secret::new(v.value)).collect())
     }
@@ -90,9 +92,25 @@ impl<'a> Secrets<'a> {
 
 /// The vault, from here.
 pub(crate) fn client(context: &Context) -> Result<VaultServiceClient<Link>, Status> {
-    Ok(VaultServiceClient::new(context.link("vault")?)
+    let link = context.link("vault").map_err(before_effect)?;
+    Ok(VaultServiceClient::new(link)
         .max_decoding_message_size(MESSAGE_MAX)
         .max_encoding_message_size(MESSAGE_MAX))
+}
+
+/// Says in the answer of the vault that the call itself has done nothing yet: what
+/// is asked of the vault is needed for the effect, so it is asked before.
+pub(crate) fn before_effect(status: Status) -> Status {
+    let details = status.get_error_details();
+    let Some(info) = details.error_info() else {
+        return status;
+    };
+    let mut metadata = info.metadata.clone();
+    metadata.insert("phase".to_owned(), "connect".to_owned());
+    let (reason, domain) = (info.reason.clone(), info.domain.clone());
+    let mut details = details.clone();
+    details.set_error_info(reason, domain, metadata);
+    Status::with_error_details(status.code(), status.message(), details)
 }
 
 fn too_few() -> Status {

@@ -1,9 +1,6 @@
-//! Servers that the configuration names.
+//! Servers that have a name.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
 use crate::address::Policy;
@@ -34,6 +31,11 @@ pub(crate) struct Unusable {
 }
 
 impl Connection {
+    /// Reads settings and checks all of them that is no reference.
+    pub(crate) fn read(name: &str, settings: serde_json::Value) -> Result<Self, Unusable> {
+        Self::new(name, self::settings(name, settings)?)
+    }
+
     pub(crate) fn new(name: &str, settings: ConnectionSettings) -> Result<Self, Unusable> {
         let unusable = |reason: String| Unusable {
             name: name.to_owned(),
@@ -61,6 +63,16 @@ impl Connection {
                 .map_err(|_| unusable(format!("header `{key}` has a control character")))?;
             value.set_sensitive(true);
             headers.insert(header, value);
+        }
+        if let Some(token) = settings.bearer {
+            if headers.contains_key(header::AUTHORIZATION) {
+                return Err(unusable(
+                    "`bearer` and the header `Authorization` exclude each other".to_owned(),
+                ));
+            }
+            let value = bearer(&token)
+                .ok_or_else(|| unusable("`bearer` has a control character".to_owned()))?;
+            headers.insert(header::AUTHORIZATION, value);
         }
         Ok(Self {
             name: name.to_owned(),
@@ -102,42 +114,38 @@ impl Connection {
     }
 }
 
-/// All connections of the kind, by name.
-#[derive(Debug, Default)]
-pub(crate) struct Connections(BTreeMap<String, Arc<Connection>>);
+/// The settings of a connection.
+pub(crate) fn settings(
+    name: &str,
+    settings: serde_json::Value,
+) -> Result<ConnectionSettings, Unusable> {
+    let known = ["url", "allowPrivate", "allowMetadata", "headers", "bearer"];
+    let unknown = settings
+        .as_object()
+        .and_then(|all| all.keys().find(|k| !known.contains(&k.as_str())).cloned());
+    let fits = serde_json::from_value(settings);
+    // The parser's own words may repeat a value.
+    fits.map_err(|_| Unusable {
+        name: name.to_owned(),
+        reason: match unknown {
+            Some(key) => format!("there is no setting `{key}`"),
+            None => "it needs `url` as text; `headers` hold text, `bearer` is text, \
+                     `allowPrivate` and `allowMetadata` are true or false"
+                .to_owned(),
+        },
+    })
+}
 
-impl Connections {
-    pub(crate) fn new(connections: impl IntoIterator<Item = Connection>) -> Self {
-        Self(
-            connections
-                .into_iter()
-                .map(|c| (c.name.clone(), Arc::new(c)))
-                .collect(),
-        )
-    }
+/// The header value that carries a token; none for one that no header can hold.
+pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
 
-    /// The connection of a call: the one that it names; for a path without a
-    /// name the only one there is; for an address none.
-    pub(crate) fn of(&self, name: &str, url: &str) -> Result<Option<Arc<Connection>>, Error> {
-        if !name.is_empty() {
-            let found = self
-                .0
-                .get(name)
-                .ok_or_else(|| Error::NoConnection(name.to_owned()))?;
-            return Ok(Some(found.clone()));
-        }
-        if Url::parse(url) != Err(url::ParseError::RelativeUrlWithoutBase) {
-            return Ok(None);
-        }
-        let mut all = self.0.values();
-        match (all.next(), all.next()) {
-            (Some(only), None) => Ok(Some(only.clone())),
-            _ => Err(Error::WhichConnection {
-                url: url.split(['?', '#']).next().unwrap_or_default().to_owned(),
-                count: self.0.len(),
-            }),
-        }
-    }
+/// Whether a URL is a path, which only a connection makes an address of.
+pub(crate) fn is_path(url: &str) -> bool {
+    Url::parse(url) == Err(url::ParseError::RelativeUrlWithoutBase)
 }
 
 #[cfg(test)]
@@ -147,9 +155,7 @@ mod tests {
     fn connection(name: &str, url: &str) -> Result<Connection, Unusable> {
         let settings = ConnectionSettings {
             url: url.to_owned(),
-            allow_private: false,
-            allow_metadata: false,
-            headers: BTreeMap::new(),
+            ..ConnectionSettings::default()
         };
         Connection::new(name, settings)
     }
@@ -173,25 +179,34 @@ mod tests {
     }
 
     #[test]
-    fn path_without_a_name_takes_the_only_connection() {
-        let one = || connection("one", "http://a.test").unwrap();
-        let two = || connection("two", "http://b.test").unwrap();
-        let pick = |all: Vec<Connection>, name: &str, url: &str| match Connections::new(all)
-            .of(name, url)
-        {
-            Ok(found) => found.map_or("none".to_owned(), |c| c.name.clone()),
-            Err(e) => e.to_string(),
+    fn path_is_told_from_an_address() {
+        for path in ["/x", "x?y", "", "//a.test/x"] {
+            assert!(is_path(path), "{path}");
+        }
+        for address in ["http://a.test/x", "ftp://a", "http://", "x:y"] {
+            assert!(!is_path(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn bearer_is_the_authorization() {
+        let with = |bearer: &str, headers: &[(&str, &str)]| {
+            let headers = headers
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            let settings = ConnectionSettings {
+                url: "http://a.test".to_owned(),
+                headers: headers.collect(),
+                bearer: Some(bearer.to_owned()),
+                ..ConnectionSettings::default()
+            };
+            Connection::new("c", settings)
         };
-        assert_eq!(pick(vec![one()], "", "/x"), "one");
-        assert_eq!(pick(vec![one()], "", "http://a.test/x"), "none");
-        assert_eq!(pick(vec![one(), two()], "two", "/x"), "two");
-        assert!(
-            pick(vec![one(), two()], "", "/x?k=s").starts_with("`/x` is a path, and there are 2")
-        );
-        assert!(pick(vec![], "", "/x").contains("there are 0"));
-        assert_eq!(
-            pick(vec![one()], "three", "/x"),
-            "no connection named `three` of kind http"
-        );
+        let headers = with("t0ken", &[("X", "y")]).unwrap().headers;
+        assert_eq!(headers["authorization"], "Bearer t0ken");
+        assert!(headers["authorization"].is_sensitive());
+        assert!(with("t0ken", &[("authorization", "y")]).is_err());
+        let error = with("t0ken\n", &[]).unwrap_err().to_string();
+        assert!(!error.contains("t0ken"), "{error}");
     }
 }

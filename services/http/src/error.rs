@@ -8,6 +8,7 @@ use gearmesh_fault::{EnumValueDescriptor, Fault, common, reason};
 use http::StatusCode;
 use tonic::Code;
 
+use crate::connection::Unusable;
 use crate::redirect::REDIRECTS_MAX;
 use crate::status;
 
@@ -16,12 +17,8 @@ use crate::status;
 pub(crate) enum Error {
     #[error("{reason}")]
     Parameter { field: String, reason: String },
-    #[error("no connection named `{0}` of kind http")]
-    NoConnection(String),
-    #[error(
-        "`{url}` is a path, and there are {count} connections of kind http; name one in `connection`"
-    )]
-    WhichConnection { url: String, count: usize },
+    #[error(transparent)]
+    Connection(#[from] Unusable),
     #[error("`{url}` may not be called: {reason}")]
     Denied { url: String, reason: String },
     #[error("`{url}` answered {status}")]
@@ -78,9 +75,7 @@ impl Fault for Error {
     fn reason(&self) -> EnumValueDescriptor {
         let ours = |fault: HttpFault| reason("gearmesh.http.v1.HttpFault", fault as i32);
         match self {
-            Self::Parameter { .. } => common(CommonFault::InvalidParameters),
-            Self::NoConnection(_) => common(CommonFault::ConnectionNotFound),
-            Self::WhichConnection { .. } => common(CommonFault::ConnectionRequired),
+            Self::Parameter { .. } | Self::Connection(_) => common(CommonFault::InvalidParameters),
             Self::Denied { .. } => ours(HttpFault::EgressDenied),
             Self::Status { .. } => ours(HttpFault::HttpStatus),
             Self::Coding { .. } => ours(HttpFault::UnsupportedFormat),
@@ -119,14 +114,15 @@ impl Fault for Error {
             | Self::TooLarge { url, .. }
             | Self::Unreadable { url, .. }
             | Self::Timeout { url, .. } => vec![("url", url.clone())],
-            Self::NoConnection(name) => vec![("connection", name.clone())],
-            Self::Parameter { .. } | Self::WhichConnection { .. } | Self::Client(_) => Vec::new(),
+            Self::Connection(unusable) => vec![("connection", unusable.name.clone())],
+            Self::Parameter { .. } | Self::Client(_) => Vec::new(),
         }
     }
 
     fn violations(&self) -> Vec<(String, String)> {
         match self {
             Self::Parameter { field, reason } => vec![(field.clone(), reason.clone())],
+            Self::Connection(unusable) => vec![("connection".to_owned(), unusable.to_string())],
             _ => Vec::new(),
         }
     }

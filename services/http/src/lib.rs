@@ -46,22 +46,14 @@ fn start(
 ) -> BoxFuture<'static, Result<Routes, Box<dyn std::error::Error + Send + Sync>>> {
     Box::pin(async move {
         let config: Config = cx.config()?;
-        let mut connections = Vec::new();
-        let configured = cx.settings().connections()?;
-        for (name, connection) in configured
-            .iter()
-            .filter(|(_, c)| c.kind == connection::KIND)
-        {
-            let settings = serde_json::from_value(connection.settings.clone()).map_err(|e| {
-                connection::Unusable {
-                    name: name.clone(),
-                    reason: e.to_string(),
-                }
-            })?;
-            connections.push(connection::Connection::new(name, settings)?);
+        // Those of the vault are checked when they are used.
+        for (name, connection) in &cx.settings().connections()? {
+            if connection.kind == connection::KIND {
+                connection::Connection::read(name, connection.settings.clone())?;
+            }
         }
         let sender = sender::Sender::new(config.ports, cx.clock().clone(), cx.rng().clone());
-        let rpc = rpc::Rpc::new(connection::Connections::new(connections), sender);
+        let rpc = rpc::Rpc::new(cx, sender);
         let server = HttpServiceServer::new(rpc)
             .max_decoding_message_size(gearmesh_api::MESSAGE_MAX)
             .max_encoding_message_size(gearmesh_api::MESSAGE_MAX);

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gearmesh_runtime::Secrets;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde_json::Value;
 
+use crate::connection;
 use crate::error::Error;
 use crate::payload::Payload;
 use crate::target::{Target, URL_MAX};
@@ -146,24 +148,65 @@ impl Request {
         &mut self,
         headers: impl IntoIterator<Item = (String, String)>,
     ) -> Result<(), Error> {
-        let own = self.target.connection.as_ref().map(|c| &c.headers);
         for (name, value) in headers {
-            let unfit = |what: &str| Error::parameter(format!("headers.{name}"), what);
-            let header =
-                HeaderName::try_from(&name).map_err(|_| unfit("is no name of a header"))?;
-            if OURS.contains(&header.as_str()) {
-                return Err(unfit("is set by the client itself"));
+            if Secrets::is_reference(&value) {
+                let what = "is a reference, which belongs into `secretHeaders` or `bearer`";
+                return Err(Error::parameter(format!("headers.{name}"), what));
             }
-            if own.is_some_and(|own| own.contains_key(&header)) {
-                return Err(unfit("is set by the connection"));
+            self.add_header("headers", &name, &value, false)?;
+        }
+        if let Some(connection) = &self.target.connection {
+            self.headers.extend(connection.headers.clone());
+        }
+        self.check_size()
+    }
+
+    /// Sets the headers whose values nobody must see.
+    pub(crate) fn add_secrets(
+        &mut self,
+        headers: impl IntoIterator<Item = (String, String)>,
+        bearer: &str,
+    ) -> Result<(), Error> {
+        for (name, value) in headers {
+            self.add_header("secretHeaders", &name, &value, true)?;
+        }
+        if !bearer.is_empty() {
+            if self.headers.contains_key(header::AUTHORIZATION) {
+                let what =
+                    "excludes the header `Authorization`, which the request or its connection has";
+                return Err(Error::parameter("bearer", what));
             }
-            let value =
-                HeaderValue::try_from(value).map_err(|_| unfit("has a control character"))?;
-            self.headers.append(header, value);
+            let value = connection::bearer(bearer)
+                .ok_or_else(|| Error::parameter("bearer", "has a control character"))?;
+            self.headers.insert(header::AUTHORIZATION, value);
         }
-        if let Some(own) = own {
-            self.headers.extend(own.clone());
+        self.check_size()
+    }
+
+    fn add_header(
+        &mut self,
+        field: &str,
+        name: &str,
+        value: &str,
+        secret: bool,
+    ) -> Result<(), Error> {
+        let unfit = |what: &str| Error::parameter(format!("{field}.{name}"), what);
+        let header = HeaderName::try_from(name).map_err(|_| unfit("is no name of a header"))?;
+        if OURS.contains(&header.as_str()) {
+            return Err(unfit("is set by the client itself"));
         }
+        let connection = self.target.connection.as_ref();
+        if connection.is_some_and(|c| c.headers.contains_key(&header)) {
+            return Err(unfit("is set by the connection"));
+        }
+        let mut value =
+            HeaderValue::try_from(value).map_err(|_| unfit("has a control character"))?;
+        value.set_sensitive(secret);
+        self.headers.append(header, value);
+        Ok(())
+    }
+
+    fn check_size(&self) -> Result<(), Error> {
         if size(&self.headers) > HEADERS_MAX {
             return Err(Error::parameter(
                 "headers",
@@ -329,6 +372,19 @@ mod tests {
     }
 
     #[test]
+    fn secret_headers_are_marked_and_references_stay_out_of_the_others() {
+        let mut request = request("");
+        request
+            .add_secrets([("X-Key".to_owned(), "k".to_owned())], "t")
+            .unwrap();
+        assert!(request.headers["x-key"].is_sensitive());
+        assert_eq!(request.headers["authorization"], "Bearer t");
+        assert!(request.add_secrets([], "again").is_err());
+        let error = header("X-Key", "vault://a/b").unwrap_err().to_string();
+        assert!(error.contains("secretHeaders"), "{error}");
+    }
+
+    #[test]
     fn headers_are_bounded() {
         let room = HEADERS_MAX - "x".len() - HEADER_EXTRA;
         assert!(header("x", &"v".repeat(room)).is_ok());
@@ -341,6 +397,7 @@ mod tests {
             url: "http://a.test".to_owned(),
             allow_private: false,
             allow_metadata: false,
+            bearer: None,
             headers: [("Authorization".to_owned(), "Bearer own".to_owned())].into(),
         };
         let connection = std::sync::Arc::new(Connection::new("c", settings).unwrap());

@@ -1,17 +1,19 @@
 //! Translates between the protocol and the sender; no rules here.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gearmesh_api::MESSAGE_MAX;
 use gearmesh_api::http::v1 as api;
 use gearmesh_api::http::v1::http_service_server::HttpService;
 use gearmesh_api::tool::v1::Json;
-use gearmesh_runtime::{Call, CallOf};
+use gearmesh_runtime::{Call, CallOf, Context, Secret};
 use http::HeaderMap;
 use tonic::{Response, Status};
 
-use crate::connection::Connections;
+use crate::config::ConnectionSettings;
+use crate::connection::{self, Connection};
 use crate::error::Error;
 use crate::exchange::content_type;
 use crate::format;
@@ -29,20 +31,58 @@ pub(crate) const DATA_MAX: usize = MESSAGE_MAX - 2 * HEADERS_MAX;
 
 #[derive(Debug)]
 pub(crate) struct Rpc {
-    connections: Connections,
+    context: Context,
     sender: Sender,
 }
 
 impl Rpc {
-    pub(crate) fn new(connections: Connections, sender: Sender) -> Self {
-        Self {
-            connections,
-            sender,
-        }
+    pub(crate) fn new(context: Context, sender: Sender) -> Self {
+        Self { context, sender }
     }
 
-    fn read(&self, request: api::RequestRequest, call: &Call) -> Result<Request, Error> {
-        let connection = self.connections.of(&request.connection, &request.url)?;
+    /// The connection of a call: the one that it names; for a path without a name
+    /// the only one there is; for an address none. Its settings come with their
+    /// references.
+    async fn settings(
+        &self,
+        request: &api::RequestRequest,
+    ) -> Result<Option<(String, ConnectionSettings)>, Status> {
+        let name = match request.connection.as_str() {
+            "" if connection::is_path(&request.url) => None,
+            "" => return Ok(None),
+            name => Some(name),
+        };
+        let connections = self.context.connections();
+        let found = connections.find(connection::KIND, name).await?;
+        let settings = connection::settings(&found.name, found.settings).map_err(Error::from)?;
+        Ok(Some((found.name, settings)))
+    }
+
+    /// Resolves what the connection and the request hold of references, at once.
+    async fn resolve(
+        &self,
+        request: &mut api::RequestRequest,
+    ) -> Result<Option<Arc<Connection>>, Status> {
+        let mut settings = self.settings(request).await?;
+        let of_connection = settings.iter_mut().flat_map(|(_, s)| s.secrets_mut());
+        let of_request = request.secret_headers.values_mut();
+        let mut places: Vec<&mut String> = of_connection.chain(of_request).collect();
+        places.push(&mut request.bearer);
+        let texts: Vec<&str> = places.iter().map(|p| p.as_str()).collect();
+        let secrets: Vec<Secret> = self.context.secrets().resolve_all(&texts).await?;
+        for (place, secret) in places.into_iter().zip(secrets) {
+            secret.expose().clone_into(place);
+        }
+        let connection = settings.map(|(name, settings)| Connection::new(&name, settings));
+        Ok(connection.transpose().map_err(Error::from)?.map(Arc::new))
+    }
+
+    fn read(
+        &self,
+        request: api::RequestRequest,
+        connection: Option<Arc<Connection>>,
+        call: &Call,
+    ) -> Result<Request, Error> {
         let target = Target::parse(&request.url, connection)?;
         let mut sent = Request::new(&request.method, target)?;
         let params: BTreeMap<_, _> = request
@@ -52,6 +92,7 @@ impl Rpc {
             .collect();
         sent.add_query(&params)?;
         sent.add_headers(request.headers)?;
+        sent.add_secrets(request.secret_headers, &request.bearer)?;
         if request.keyed {
             match &call.key {
                 Some(key) => sent.set_key(key)?,
@@ -81,7 +122,9 @@ impl HttpService for Rpc {
         request: tonic::Request<api::RequestRequest>,
     ) -> Result<Response<api::RequestResponse>, Status> {
         let call = request.call();
-        let request = self.read(request.into_inner(), &call)?;
+        let mut request = request.into_inner();
+        let connection = self.resolve(&mut request).await?;
+        let request = self.read(request, connection, &call)?;
         let limit = call.timeout.unwrap_or(LIMIT);
         let sent = self.sender.send(&request, retries(&call), limit).await?;
         Ok(Response::new(response(sent)?))

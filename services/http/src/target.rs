@@ -126,6 +126,7 @@ mod tests {
             url: url.to_owned(),
             allow_private,
             allow_metadata: false,
+            bearer: None,
             headers: [("Authorization".to_owned(), "x".to_owned())].into(),
         };
         Arc::new(Connection::new("c", settings).unwrap())

@@ -62,6 +62,7 @@ impl Peer {
             url: format!("http://{}", self.address),
             allow_private: true,
             allow_metadata: false,
+            bearer: None,
             headers: [("Authorization".to_owned(), "Bearer own".to_owned())].into(),
         };
         Arc::new(Connection::new("peer", settings).expect("a plain address"))
