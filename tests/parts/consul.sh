@@ -18,7 +18,11 @@ fetch_consul() {
     # The mirror that this machine uses.
     local mirror
     mirror="$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -m1 '/debian/\?$')"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian} bullseye main" >"$apt/sources.list"
+    if [ -z "$mirror" ]; then
+        echo "SKIPPED: apt names no mirror of Debian here, so no Consul agent" >&2
+        return 1
+    fi
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bullseye main" >"$apt/sources.list"
     : >"$apt/status"
     options=(
         -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=/dev/null"
