@@ -82,6 +82,9 @@ mod tests {
                 assert_eq!(before, after);
             }
         }
-        assert!(counts.values().all(|n| (850..1150).contains(n)), "{counts:?}");
+        assert!(
+            counts.values().all(|n| (850..1150).contains(n)),
+            "{counts:?}"
+        );
     }
 }

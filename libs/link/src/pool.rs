@@ -140,7 +140,9 @@ impl Pool {
                 (tool.path.clone(), method)
             })
             .collect();
-        self.inner.known.store(Arc::new(Known { affinity, methods }));
+        self.inner
+            .known
+            .store(Arc::new(Known { affinity, methods }));
     }
 
     /// The instance to which this call would go now: the one that it names, if it is
@@ -218,7 +220,11 @@ impl Pool {
     /// The instances as the registry has them now.
     pub(crate) fn members(&self) -> Arc<Vec<Arc<Member>>> {
         {
-            let mut set = self.inner.set.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut set = self
+                .inner
+                .set
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             // A registry that has ended changes no more; the last set stays.
             if set.has_changed().unwrap_or(false) {
                 let instances = set.borrow_and_update().clone();

@@ -84,7 +84,9 @@ impl Pool {
             if way != Way::Closed {
                 tried.push(member);
             }
-            if !self.may_repeat(way, method, &kept, sends) || wish.instance.is_some() && way == Way::NotConnected {
+            if !self.may_repeat(way, method, &kept, sends)
+                || wish.instance.is_some() && way == Way::NotConnected
+            {
                 break;
             }
         }
@@ -103,16 +105,24 @@ impl Pool {
         let engine = &self.inner.engine;
         let (text, phase) = match (&missed, wish.instance) {
             (None, Some(id)) => (
-                format!("instance `{id}` of engine `{engine}` is not registered; only it may take this call"),
+                format!(
+                    "instance `{id}` of engine `{engine}` is not registered; only it may take this call"
+                ),
                 "connect",
             ),
             (None, None) => (
-                format!("engine `{engine}` has no instance now; start one, or see that it registers"),
+                format!(
+                    "engine `{engine}` has no instance now; start one, or see that it registers"
+                ),
                 "connect",
             ),
             (Some(missed), _) => (
                 format!("engine `{engine}` cannot be reached: {}", missed.cause),
-                if missed.way.unsent() { "connect" } else { "exchange" },
+                if missed.way.unsent() {
+                    "connect"
+                } else {
+                    "exchange"
+                },
             ),
         };
         let mut refusal = Refusal::new(CommonFault::EngineUnavailable, text)

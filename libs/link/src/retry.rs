@@ -140,7 +140,11 @@ mod tests {
     fn budget_ends_and_grows_by_calls_and_time() {
         let budget = Budget::default();
         let now = Instant::now();
-        let taken = |now| std::iter::repeat_with(|| budget.take(now)).take_while(|t| *t).count();
+        let taken = |now| {
+            std::iter::repeat_with(|| budget.take(now))
+                .take_while(|t| *t)
+                .count()
+        };
         assert_eq!(taken(now), 100);
         for _ in 0..50 {
             budget.earn(now);

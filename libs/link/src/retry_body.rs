@@ -234,7 +234,10 @@ mod tests {
         let mut first = kept.body();
         assert!(first.frame().await.is_some());
         let second = kept.body();
-        assert!(first.frame().await.is_none(), "an earlier send reads no more");
+        assert!(
+            first.frame().await.is_none(),
+            "an earlier send reads no more"
+        );
         assert_eq!(all(second).await, b"abcdef");
         assert_eq!(all(kept.body()).await, b"abcdef");
         kept.release();

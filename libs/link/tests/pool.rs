@@ -1,0 +1,519 @@
+//! A pool over real servers: who gets a call, and what becomes of it when they die.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gearmesh_catalog::{Catalog, Engines, Source};
+use gearmesh_fault::Failure;
+use gearmesh_link::{Call, Link, Pool, invoke, remote};
+use gearmesh_registry::Instance;
+use http_body_util::StreamBody;
+use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
+use tonic::Status;
+use tonic::body::Body;
+
+/// What a server does with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    Answer,
+    /// It never answers.
+    Hang,
+    /// Its answer breaks off behind the headers.
+    BreakOff,
+}
+
+#[derive(Debug)]
+struct Seen {
+    does: Mutex<Does>,
+    calls: AtomicUsize,
+    under_way: AtomicUsize,
+    timeouts: Mutex<Vec<String>>,
+    /// A call that hung was given up.
+    dropped: AtomicBool,
+}
+
+struct Drops(Arc<Seen>);
+
+impl Drop for Drops {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+        self.0.dropped.store(true, Ordering::SeqCst);
+    }
+}
+
+async fn answer(seen: Arc<Seen>, request: axum::extract::Request) -> http::Response<Body> {
+    seen.calls.fetch_add(1, Ordering::SeqCst);
+    if let Some(timeout) = request.headers().get("grpc-timeout") {
+        let text = timeout.to_str().unwrap().to_owned();
+        seen.timeouts.lock().unwrap().push(text);
+    }
+    let does = *seen.does.lock().unwrap();
+    // One empty message.
+    let message = http_body::Frame::data(Bytes::from_static(&[0; 5]));
+    let last = match does {
+        Does::Answer => {
+            let mut trailers = http::HeaderMap::new();
+            trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+            Ok(http_body::Frame::trailers(trailers))
+        }
+        Does::BreakOff => Err(Status::aborted("broken off")),
+        Does::Hang => {
+            seen.under_way.fetch_add(1, Ordering::SeqCst);
+            let _drops = Drops(seen);
+            std::future::pending().await
+        }
+    };
+    let frames = futures::stream::iter([Ok(message), last]);
+    let mut response = http::Response::new(Body::new(StreamBody::new(frames)));
+    let grpc = http::HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert("content-type", grpc);
+    response
+}
+
+/// A server on a runtime of its own, which can be killed with all its connections.
+struct Server {
+    id: &'static str,
+    address: SocketAddr,
+    seen: Arc<Seen>,
+    runtime: Option<tokio::runtime::Runtime>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Server {
+    fn start(id: &'static str, does: Does) -> Self {
+        Self::start_at(id, does, "127.0.0.1:0".parse().unwrap())
+    }
+
+    fn start_at(id: &'static str, does: Does, address: SocketAddr) -> Self {
+        let seen = Arc::new(Seen {
+            does: Mutex::new(does),
+            calls: AtomicUsize::default(),
+            under_way: AtomicUsize::default(),
+            timeouts: Mutex::default(),
+            dropped: AtomicBool::default(),
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = std::net::TcpListener::bind(address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let state = seen.clone();
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let routes =
+                axum::Router::new().fallback(move |request| answer(state.clone(), request));
+            tonic::transport::Server::builder()
+                .add_routes(tonic::service::Routes::from(routes))
+                .serve_with_incoming_shutdown(
+                    tonic::transport::server::TcpIncoming::from(listener),
+                    async move {
+                        let _ = stopped.await;
+                    },
+                )
+                .await
+                .unwrap();
+        });
+        Self {
+            id,
+            address,
+            seen,
+            runtime: Some(runtime),
+            stop: Some(stop),
+        }
+    }
+
+    fn instance(&self) -> Instance {
+        Instance {
+            id: self.id.to_owned(),
+            engine: "state".to_owned(),
+            url: format!("http://{}", self.address),
+            tags: Vec::new(),
+        }
+    }
+
+    fn calls(&self) -> usize {
+        self.seen.calls.load(Ordering::SeqCst)
+    }
+
+    fn under_way(&self) -> usize {
+        self.seen.under_way.load(Ordering::SeqCst)
+    }
+
+    /// As `kill -9`: all connections are cut.
+    fn kill(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+
+    /// Takes nothing new, ends what is under way, and goes.
+    fn drain(&mut self) {
+        let _ = self.stop.take().unwrap().send(());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn catalog() -> Arc<Catalog> {
+    let source = Source {
+        descriptors: gearmesh_api::DESCRIPTORS,
+        engines: Engines::All,
+    };
+    Arc::new(Catalog::build(&[source]).unwrap())
+}
+
+/// Callers of some servers.
+#[derive(Clone)]
+struct Callers {
+    catalog: Arc<Catalog>,
+    pool: Pool,
+    link: Link,
+}
+
+type Set = watch::Sender<Vec<Instance>>;
+
+fn callers(servers: &[&Server]) -> (Callers, Set) {
+    let set = watch::Sender::new(servers.iter().map(|s| s.instance()).collect());
+    let pool = Pool::new(
+        "state",
+        set.subscribe(),
+        Arc::new(|i: &Instance| remote(&i.url)),
+    );
+    let catalog = catalog();
+    pool.learn(&catalog);
+    let link = pool.link();
+    let callers = Callers {
+        catalog,
+        pool,
+        link,
+    };
+    (callers, set)
+}
+
+impl Callers {
+    async fn call(&self, tool: &str, call: &Call) -> Result<Value, Status> {
+        let tool = self.catalog.get(tool).unwrap().tool;
+        let params = match tool.id.as_str() {
+            "state.put" => json!({"key": "a", "value": 1}),
+            _ => json!({"key": "a"}),
+        };
+        invoke(&self.link, tool, params, call).await
+    }
+
+    /// A call that may be repeated.
+    async fn get(&self) -> Result<Value, Status> {
+        self.call("state.get", &Call::default()).await
+    }
+
+    /// A call that may not.
+    async fn put(&self) -> Result<Value, Status> {
+        self.call("state.put", &Call::default()).await
+    }
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn failure(result: Result<Value, Status>) -> Failure {
+    Failure::of(&result.expect_err("it fails"))
+}
+
+#[tokio::test]
+async fn calls_spread_and_avoid_who_is_busy() {
+    let (a, b) = (
+        Server::start("a", Does::Answer),
+        Server::start("b", Does::Answer),
+    );
+    let (callers, _set) = callers(&[&a, &b]);
+    for _ in 0..200 {
+        callers.get().await.unwrap();
+    }
+    assert!(
+        a.calls() > 50 && b.calls() > 50,
+        "{} {}",
+        a.calls(),
+        b.calls()
+    );
+
+    *a.seen.does.lock().unwrap() = Does::Hang;
+    let stuck = callers.clone();
+    let hanging = tokio::spawn(async move {
+        let to_a = Call {
+            instance: Some("a".into()),
+            ..Call::default()
+        };
+        stuck.call("state.get", &to_a).await
+    });
+    until("a hangs", || a.under_way() == 1).await;
+    let before = a.calls();
+    for _ in 0..50 {
+        callers.get().await.unwrap();
+    }
+    assert_eq!(a.calls(), before, "busy with one call, it gets no other");
+    hanging.abort();
+}
+
+#[tokio::test]
+async fn dead_instance_costs_nobody_a_call_and_is_seen_again_when_it_is_back() {
+    let mut a = Server::start("a", Does::Answer);
+    let b = Server::start("b", Does::Answer);
+    let address = a.address;
+    let (callers, _set) = callers(&[&a, &b]);
+    a.kill();
+    // Nothing was sent: even what may not be repeated goes to the other.
+    for _ in 0..100 {
+        callers.put().await.unwrap();
+    }
+    assert_eq!(b.calls(), 100);
+    drop(a);
+    let a = Server::start_at("a", Does::Answer, address);
+    let begun = Instant::now();
+    while a.calls() == 0 {
+        callers.put().await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(3), "not seen again");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for _ in 0..100 {
+        callers.put().await.unwrap();
+    }
+    assert!(a.calls() > 20, "closed again: {}", a.calls());
+}
+
+#[tokio::test]
+async fn call_under_way_is_repeated_only_if_that_is_harmless() {
+    for (tool, repeated) in [("state.get", true), ("state.put", false)] {
+        let mut a = Server::start("a", Does::Hang);
+        let b = Server::start("b", Does::Answer);
+        let (callers, set) = callers(&[&a]);
+        let caller = callers.clone();
+        let call = tokio::spawn(async move {
+            let call = Call {
+                timeout: Some(Duration::from_secs(20)),
+                ..Call::default()
+            };
+            caller.call(tool, &call).await
+        });
+        until("a has it", || a.under_way() == 1).await;
+        set.send_replace(vec![a.instance(), b.instance()]);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        a.kill();
+        let result = call.await.unwrap();
+        assert_eq!(b.calls(), usize::from(repeated), "{tool}");
+        if repeated {
+            result.unwrap();
+            let timeout = b.seen.timeouts.lock().unwrap()[0].clone();
+            let micros: u64 = timeout.strip_suffix('u').unwrap().parse().unwrap();
+            assert!(micros < 19_750_000, "what is left, not what was: {timeout}");
+        } else {
+            let failure = failure(result);
+            assert_eq!(failure.reason, "ENGINE_UNAVAILABLE");
+            assert_eq!(failure.metadata["phase"], "exchange");
+            assert!(!failure.without_effect());
+        }
+    }
+}
+
+#[tokio::test]
+async fn answer_that_breaks_off_is_asked_for_again() {
+    let (a, b) = (
+        Server::start("a", Does::BreakOff),
+        Server::start("b", Does::Answer),
+    );
+    let (callers, _set) = callers(&[&a, &b]);
+    for _ in 0..20 {
+        callers.get().await.unwrap();
+    }
+    assert_eq!(b.calls(), 20);
+    // Three in a row opened its breaker.
+    assert!((1..=5).contains(&a.calls()), "{}", a.calls());
+}
+
+#[tokio::test]
+async fn budget_bounds_what_a_broken_engine_is_asked() {
+    const CALLS: usize = 200;
+    let (a, b) = (
+        Server::start("a", Does::BreakOff),
+        Server::start("b", Does::BreakOff),
+    );
+    let (callers, _set) = callers(&[&a, &b]);
+    let begun = Instant::now();
+    for _ in 0..CALLS {
+        let failure = failure(callers.get().await);
+        assert_eq!(failure.reason, "ENGINE_UNAVAILABLE");
+    }
+    let sent = a.calls() + b.calls();
+    // Saved, a fifth of the calls, three a second.
+    let earned = 100 + CALLS / 5 + 3 * (begun.elapsed().as_secs() as usize + 1);
+    assert!(sent > CALLS + 100, "there were retries: {sent}");
+    assert!(
+        sent <= CALLS + earned,
+        "{sent} sends, {earned} retries earned"
+    );
+}
+
+#[tokio::test]
+async fn pinned_call_goes_to_its_instance_or_nowhere() {
+    let (mut a, b) = (
+        Server::start("a", Does::Answer),
+        Server::start("b", Does::Answer),
+    );
+    let (callers, set) = callers(&[&a, &b]);
+    let to = |id: &str| Call {
+        instance: Some(id.to_owned()),
+        ..Call::default()
+    };
+    for _ in 0..20 {
+        callers.call("state.put", &to("a")).await.unwrap();
+    }
+    assert_eq!((a.calls(), b.calls()), (20, 0));
+    assert_eq!(callers.pool.pick(&to("a")).as_deref(), Some("a"));
+
+    a.kill();
+    let dead = failure(callers.call("state.get", &to("a")).await);
+    set.send_replace(vec![b.instance()]);
+    let gone = failure(callers.call("state.get", &to("a")).await);
+    for failure in [dead, gone] {
+        assert_eq!(failure.reason, "ENGINE_UNAVAILABLE");
+        assert_eq!(failure.metadata["instance"], "a");
+        assert!(failure.without_effect(), "{failure:?}");
+    }
+    assert_eq!(b.calls(), 0);
+    assert_eq!(callers.pool.pick(&to("a")), None);
+    assert_eq!(callers.pool.pick(&Call::default()).as_deref(), Some("b"));
+}
+
+#[tokio::test]
+async fn engine_without_instance_is_unavailable_at_once() {
+    let (callers, set) = callers(&[]);
+    let begun = Instant::now();
+    let nobody = failure(callers.get().await);
+    assert!(begun.elapsed() < Duration::from_millis(500));
+    assert_eq!(nobody.reason, "ENGINE_UNAVAILABLE");
+    assert!(nobody.retryable && nobody.without_effect());
+    assert!(nobody.message.contains("no instance"), "{}", nobody.message);
+    let a = Server::start("a", Does::Answer);
+    set.send_replace(vec![a.instance()]);
+    callers.get().await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_of_a_run_keep_together_where_the_engine_says_so() {
+    let servers = ["a", "b", "c"].map(|id| Server::start(id, Does::Answer));
+    let all: Vec<_> = servers.iter().map(Server::instance).collect();
+    let catalog = catalog();
+    let pool = |set: &Set| {
+        let connect = Arc::new(|i: &Instance| remote(&i.url));
+        let pool = Pool::new("browser", set.subscribe(), connect);
+        pool.learn(&catalog);
+        pool
+    };
+    let set = watch::Sender::new(all.clone());
+    // Two processes come to the same answer.
+    let (one, other) = (pool(&set), pool(&set));
+    let of = |pool: &Pool, run: usize| {
+        pool.pick(&Call {
+            run: Some(format!("run_{run}")),
+            ..Call::default()
+        })
+        .unwrap()
+    };
+    let before: Vec<_> = (0..60).map(|run| of(&one, run)).collect();
+    for (run, id) in before.iter().enumerate() {
+        assert_eq!(of(&one, run), *id);
+        assert_eq!(of(&other, run), *id);
+    }
+    for id in ["a", "b", "c"] {
+        assert!(before.iter().filter(|b| *b == id).count() > 8, "{before:?}");
+    }
+    set.send_replace(all[..2].to_vec());
+    for (run, id) in before.iter().enumerate() {
+        if id != "c" {
+            assert_eq!(of(&one, run), *id, "only c's runs move");
+        }
+    }
+}
+
+#[tokio::test]
+async fn call_that_is_given_up_ends_at_the_engine() {
+    let a = Server::start("a", Does::Hang);
+    let (callers, _set) = callers(&[&a]);
+    let caller = callers.clone();
+    let call = tokio::spawn(async move { caller.put().await });
+    until("a has it", || a.under_way() == 1).await;
+    assert!(!a.seen.dropped.load(Ordering::SeqCst));
+    call.abort();
+    until("its handler is dropped", || {
+        a.seen.dropped.load(Ordering::SeqCst)
+    })
+    .await;
+    assert_eq!(a.under_way(), 0);
+}
+
+#[tokio::test]
+async fn deadline_ends_the_call_without_another_try() {
+    let (a, b) = (
+        Server::start("a", Does::Hang),
+        Server::start("b", Does::Hang),
+    );
+    let (callers, _set) = callers(&[&a, &b]);
+    let call = Call {
+        timeout: Some(Duration::from_millis(200)),
+        ..Call::default()
+    };
+    let begun = Instant::now();
+    let failure = failure(callers.call("state.get", &call).await);
+    assert_eq!(failure.reason, "TIMEOUT");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert_eq!(a.calls() + b.calls(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_while_an_instance_drains() {
+    let mut a = Server::start("a", Does::Answer);
+    let b = Server::start("b", Does::Answer);
+    let (callers, set) = callers(&[&a, &b]);
+    let stop = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = (0..8)
+        .map(|_| {
+            let (callers, stop) = (callers.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut calls = 0;
+                while !stop.load(Ordering::SeqCst) {
+                    callers.put().await.expect("no call fails");
+                    calls += 1;
+                }
+                calls
+            })
+        })
+        .collect();
+    until("a works", || a.calls() > 200).await;
+    // The caller has not heard of it yet.
+    a.drain();
+    let before = b.calls();
+    until("b has all", || b.calls() > before + 500).await;
+    set.send_replace(vec![b.instance()]);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stop.store(true, Ordering::SeqCst);
+    let mut calls = 0;
+    for task in load {
+        calls += task.await.unwrap();
+    }
+    println!("{calls} calls, {} at a, {} at b", a.calls(), b.calls());
+}
