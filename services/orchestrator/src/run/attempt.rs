@@ -97,6 +97,12 @@ async fn answered(cx: &Context, tool: &Tool, dispatch: &Dispatch, status: &Statu
     if failure.reason == "OUTCOME_UNKNOWN" {
         return Answer::Unknown(problem(cx, &failure));
     }
+    let unsent = failure.reason == "ENGINE_UNAVAILABLE" && failure.without_effect();
+    if unsent && dispatch.class == "AT_MOST_ONCE" && !dispatch.served_by.is_empty() {
+        // The instance that was meant went away before it got the call; another takes
+        // it, and the task's `retry` is not for that.
+        return Answer::Lost;
+    }
     if dispatch.class == "AT_MOST_ONCE" && !failure.without_effect() {
         return match fence(cx, tool, dispatch).await {
             Fenced::Absent => refused(cx, status),
