@@ -1,5 +1,11 @@
 //! A pool over real servers: who gets a call, and what becomes of it when they die.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails loudly, and measures by its own clock"
+)]
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

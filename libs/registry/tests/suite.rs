@@ -1,5 +1,11 @@
 //! What every kind of registry promises, and what Consul adds.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails loudly, and measures by its own clock"
+)]
+
 use std::time::{Duration, Instant};
 
 use gearmesh_registry::{Instance, Registry, Settings};
