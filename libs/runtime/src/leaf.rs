@@ -83,6 +83,9 @@ pub struct Issued {
     pub expires: i64,
 }
 
+/// Why there is no leaf.
+pub type IssueError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Signs leaves for the services of its own process, so that the identity engine
 /// need not ask itself. See [`Context::offer_issuer`].
 pub trait Issuer: Debug + Send + Sync {
@@ -91,7 +94,7 @@ pub trait Issuer: Debug + Send + Sync {
         &'a self,
         service: &'a str,
         csr: &'a [u8],
-    ) -> BoxFuture<'a, Result<Issued, Box<dyn std::error::Error + Send + Sync>>>;
+    ) -> BoxFuture<'a, Result<Issued, IssueError>>;
 }
 
 /// Who this process is in a mesh with TLS.
@@ -163,7 +166,8 @@ impl Own {
             return Ok(own);
         }
         let path = config.credential.as_deref().ok_or_else(|| {
-            let reason = "is missing: the node credential of this process, as written by `gearmesh init`";
+            let reason =
+                "is missing: the node credential of this process, as written by `gearmesh init`";
             wrong("credential", reason.to_owned())
         })?;
         for service in services {
@@ -188,14 +192,17 @@ impl Own {
         &self,
         service: &'static str,
         context: &Context,
-    ) -> Result<i64, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<i64, IssueError> {
         let holder = Holder::of_service(service);
         let spiffe = Spiffe::new(self.credentials.domain(), holder, &self.instance)?;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let csr = request(&spiffe, &key)?;
         let issued = match (context.issuer(), &self.identity) {
             (Some(issuer), _) => issuer.issue(service, &csr).await?,
-            (None, Some(link)) => self.ask(link, service, csr).await?,
+            (None, Some(link)) => {
+                let node = self.nodes.get(service);
+                ask(link, node.ok_or("there is no node credential")?, csr).await?
+            }
             (None, None) => return Err("this process's identity engine signs no leaves".into()),
         };
         self.credentials
@@ -205,34 +212,43 @@ impl Own {
         }
         Ok(issued.expires)
     }
+}
 
-    async fn ask(
-        &self,
-        link: &Link,
-        service: &str,
-        csr: Vec<u8>,
-    ) -> Result<Issued, Box<dyn std::error::Error + Send + Sync>> {
-        let node = self
-            .nodes
-            .get(service)
-            .ok_or("there is no node credential")?;
-        let request = SignLeafRequest {
-            credential: node.document().to_vec().into(),
-            signature: node.sign(&csr).into(),
-            csr: csr.into(),
-        };
-        let mut client = IdentityServiceClient::new(link.clone());
-        let answer = tokio::time::timeout(ASK_MAX, client.sign_leaf(request))
-            .await
-            .map_err(|_| "the identity engine did not answer within 10 s")?
-            .map_err(|status| causes(&status))?
-            .into_inner();
-        Ok(Issued {
-            chain: answer.chain.into_iter().map(Into::into).collect(),
-            roots: answer.roots.into_iter().map(Into::into).collect(),
-            expires: answer.expires.map_or(0, |t| t.seconds),
-        })
-    }
+/// Asks the identity engine behind a link for a leaf.
+async fn ask(link: &Link, node: &NodeCredential, csr: Vec<u8>) -> Result<Issued, IssueError> {
+    let request = SignLeafRequest {
+        credential: node.document().to_vec().into(),
+        signature: node.sign(&csr).into(),
+        csr: csr.into(),
+    };
+    let mut client = IdentityServiceClient::new(link.clone());
+    let answer = tokio::time::timeout(ASK_MAX, client.sign_leaf(request))
+        .await
+        .map_err(|_| "the identity engine did not answer within 10 s")?
+        .map_err(|status| causes(&status))?
+        .into_inner();
+    Ok(Issued {
+        chain: answer.chain.into_iter().map(Into::into).collect(),
+        roots: answer.roots.into_iter().map(Into::into).collect(),
+        expires: answer.expires.map_or(0, |t| t.seconds),
+    })
+}
+
+/// Asks the identity engine at `url` for a leaf of this name, once; gives its private
+/// key (PKCS #8) too. For clients: processes of the mesh keep their own.
+///
+/// # Errors
+/// When the engine cannot be reached, is not the mesh's, or refuses.
+pub async fn ask_leaf(
+    url: &str,
+    roots: &[Vec<u8>],
+    node: &NodeCredential,
+    spiffe: &Spiffe,
+) -> Result<(Issued, zeroize::Zeroizing<Vec<u8>>), IssueError> {
+    let link = remote_tls(url, IDENTITY, Credentials::new(spiffe.domain(), roots)?)?;
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let issued = ask(&link, node, request(spiffe, &key)?).await?;
+    Ok((issued, zeroize::Zeroizing::new(key.serialize_der())))
 }
 
 /// A status with what lies under it: a refused handshake is three errors deep.

@@ -41,7 +41,7 @@ pub use context::Context;
 pub use error::Error;
 pub use gearmesh_link::{Call, Peer};
 pub use keyed::Keyed;
-pub use leaf::{Issued, Issuer, TRUST_DOMAIN, read_certificates};
+pub use leaf::{IssueError, Issued, Issuer, TRUST_DOMAIN, ask_leaf, read_certificates};
 pub use leaf_credential::{NodeCredential, read_private};
 pub use process::{main, stop_signal};
 pub use reflection::Reflection;

@@ -1,0 +1,8 @@
+//! Processes of a mesh over real TLS: who gets in, who does not, and how leaves change.
+
+#[path = "mtls/mesh.rs"]
+mod mesh;
+#[path = "mtls/refused.rs"]
+mod refused;
+#[path = "mtls/renewed.rs"]
+mod renewed;
