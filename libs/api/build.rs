@@ -25,6 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     )?;
     tonic_prost_build::configure()
         .bytes(".")
+        // Clients are made of links; their own `connect` would clash with an RPC of that name.
+        .build_transport(false)
         .compile_fds(compiler.file_descriptor_set())?;
     let packages: Vec<_> = files
         .iter()
