@@ -11,10 +11,11 @@ use tonic::{Request, Status};
 
 use gearmesh_api::MESSAGE_MAX;
 use gearmesh_api::tool::v1::CommonFault;
-use gearmesh_catalog::{Tool, json};
+use gearmesh_catalog::{Effect, Keyed, Tool, json};
 use gearmesh_fault::Refusal;
 
 use crate::codec::DynamicCodec;
+use crate::pool::Repeatable;
 use crate::{Call, Link};
 
 /// Calls a tool and waits for its answer. Of a server stream the last message is
@@ -63,6 +64,7 @@ type Prepared = (
 );
 
 async fn prepare(link: &Link, tool: &Tool, params: Value, call: &Call) -> Result<Prepared, Status> {
+    let repeatable = is_repeatable(tool, &params);
     let message = json::decode(&tool.method.input(), params).map_err(|violations| {
         Refusal::parameters(
             violations
@@ -74,6 +76,9 @@ async fn prepare(link: &Link, tool: &Tool, params: Value, call: &Call) -> Result
     let mut request = Request::new(message);
     call.write(request.metadata_mut())
         .map_err(|e| Refusal::new(CommonFault::InvalidParameters, e.to_string()))?;
+    if repeatable {
+        request.extensions_mut().insert(Repeatable);
+    }
     let mut grpc = Grpc::new(link.clone())
         .max_decoding_message_size(MESSAGE_MAX)
         .max_encoding_message_size(MESSAGE_MAX);
@@ -84,6 +89,15 @@ async fn prepare(link: &Link, tool: &Tool, params: Value, call: &Call) -> Result
     let path = PathAndQuery::try_from(tool.path.as_str())
         .map_err(|e| Refusal::new(CommonFault::InternalError, e.to_string()))?;
     Ok((grpc, request, path, DynamicCodec(tool.method.output())))
+}
+
+/// Whether a second send of a call with these parameters is harmless.
+fn is_repeatable(tool: &Tool, params: &Value) -> bool {
+    // A tool without rules has one class, which a pool knows by its path.
+    !tool.narrow.is_empty() && {
+        let class = tool.class_of(params);
+        class.effect == Effect::Read || class.keyed == Keyed::Idempotent
+    }
 }
 
 /// What tonic's own server and channel say when `grpc-timeout` is over. They

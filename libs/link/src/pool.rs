@@ -68,6 +68,11 @@ pub(crate) struct Method {
     pub(crate) unary: bool,
 }
 
+/// Extension of a request whose parameters make a second send harmless, though not
+/// every call of its method may be repeated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Repeatable;
+
 /// Where a call may go.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Wish<'a> {

@@ -15,7 +15,7 @@ use gearmesh_fault::Refusal;
 use crate::call::{grpc_timeout, parse_grpc_timeout};
 use crate::link::LinkError;
 use crate::names;
-use crate::pool::{Method, Pool, Wish};
+use crate::pool::{Method, Pool, Repeatable, Wish};
 use crate::pool_member::{Lease, Member, now};
 use crate::retry::Way;
 use crate::retry_body::{Holding, Kept, ended};
@@ -41,7 +41,8 @@ impl Pool {
         let (parts, body) = request.into_parts();
         let begun = now();
         self.inner.budget.earn(begun);
-        let method = self.method(parts.uri.path());
+        let mut method = self.method(parts.uri.path());
+        method.repeatable |= parts.extensions.get::<Repeatable>().is_some();
         let deadline = text(&parts.headers, TIMEOUT)
             .and_then(parse_grpc_timeout)
             .and_then(|left| begun.checked_add(left));

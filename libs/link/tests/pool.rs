@@ -337,6 +337,30 @@ async fn call_under_way_is_repeated_only_if_that_is_harmless() {
 }
 
 #[tokio::test]
+async fn parameters_say_whether_a_call_may_be_repeated() {
+    for (method, repeated) in [("GET", true), ("POST", false)] {
+        let mut a = Server::start("a", Does::Hang);
+        let b = Server::start("b", Does::Answer);
+        let set = watch::Sender::new(vec![a.instance()]);
+        let connect = Arc::new(|i: &Instance| remote(&i.url));
+        let pool = Pool::new("http", set.subscribe(), connect);
+        let catalog = catalog();
+        pool.learn(&catalog);
+        let link = pool.link();
+        let call = tokio::spawn(async move {
+            let params = json!({"url": "http://x.test", "method": method});
+            let tool = catalog.get("http.request").unwrap().tool;
+            invoke(&link, tool, params, &Call::default()).await
+        });
+        until("a has it", || a.under_way() == 1).await;
+        set.send_replace(vec![a.instance(), b.instance()]);
+        a.kill();
+        assert_eq!(call.await.unwrap().is_ok(), repeated, "{method}");
+        assert_eq!(b.calls(), usize::from(repeated), "{method}");
+    }
+}
+
+#[tokio::test]
 async fn answer_that_breaks_off_is_asked_for_again() {
     let (a, b) = (
         Server::start("a", Does::BreakOff),
