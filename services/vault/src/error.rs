@@ -68,7 +68,7 @@ pub(crate) enum Error {
         .0.display()
     )]
     KeyLost(PathBuf),
-    #[error("there is no `{}`; make it: `umask 077; openssl rand -hex 32 > FILE`", .0.display())]
+    #[error("there is no file `{}`, which `[vault]` names; restore it, or for a new vault make one for its owner alone (`umask 077; openssl rand -hex 32`)", .0.display())]
     KeyMissing(PathBuf),
     #[error("`vault.{key}`: {reason}")]
     Config {

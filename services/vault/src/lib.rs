@@ -43,6 +43,7 @@ fn start(
 ) -> BoxFuture<'static, Result<Routes, Box<dyn std::error::Error + Send + Sync>>> {
     Box::pin(async move {
         let source = root::Source::of(&cx.config::<Config>()?, cx.folder())?;
+        source.check()?;
         let has_store = cx.folder().join("vault.db").exists();
         let vaults = vaults::Vaults::new(cx, source);
         // What is stored already must open now and not at the first use. A store that

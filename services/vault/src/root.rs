@@ -75,6 +75,16 @@ impl Source {
         }
     }
 
+    /// Whether a file that the configuration names can be read; the default one may
+    /// not be there yet.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::File(path) => read_key(path).map(drop),
+            Self::Passphrase(path) => read_passphrase(path).map(drop),
+            Self::Default(_) | Self::Literal(_) => Ok(()),
+        }
+    }
+
     /// The root key of a store that has none yet, and what the store is to say of it.
     /// Blocks.
     pub(crate) fn make(&self) -> Result<(Key, Row), Error> {
@@ -99,9 +109,6 @@ impl Source {
     pub(crate) fn load(&self, row: &Row) -> Result<Key, Error> {
         let key = match (self, &row.derivation) {
             (Self::Default(path), None) if !path.exists() => {
-                return Err(Error::KeyLost(path.clone()));
-            }
-            (Self::File(path), None) if !path.exists() => {
                 return Err(Error::KeyLost(path.clone()));
             }
             (Self::Default(path) | Self::File(path), None) => read_key(path)?,
@@ -170,9 +177,6 @@ fn parse(bytes: &[u8]) -> Option<Key> {
 }
 
 fn read_passphrase(path: &Path) -> Result<Zeroizing<String>, Error> {
-    if !path.exists() {
-        return Err(Error::KeyLost(path.to_owned()));
-    }
     let wrong = |reason| Error::Config {
         key: "passphraseFile",
         reason,

@@ -87,19 +87,35 @@ async fn key_comes_from_a_file_or_the_environment() {
 }
 
 #[tokio::test]
-async fn missing_key_file_of_a_new_store_is_told_at_the_first_use() {
-    let settings = [("vault.rootKey", json!("file:/nowhere/root"))];
-    let scene = Scene::start_with(&[gearmesh_vault::SERVICE], &settings).await;
-    let failure = scene
-        .call("vault.list_vaults", json!({}))
-        .await
-        .unwrap_err();
-    assert_eq!(failure.reason, "KEYCHAIN_ACCESS_DENIED");
-    assert!(
-        failure.message.contains("openssl rand"),
-        "{}",
-        failure.message
-    );
+async fn missing_key_file_stops_the_start_of_a_new_store_too() {
+    let mut scene = Scene::stopped(&[gearmesh_vault::SERVICE]);
+    for key in ["vault.rootKey", "vault.passphraseFile"] {
+        let file = scene.path().join("nothing").display().to_string();
+        let value = if key == "vault.rootKey" {
+            format!("file:{file}")
+        } else {
+            file
+        };
+        scene.set(key, json!(value));
+        let error = scene.restart().await.unwrap_err();
+        assert!(error.contains("there is no file"), "{error}");
+        assert!(!scene.path().join("vault.db").exists());
+        scene.set(key, Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn settings_that_say_nothing_clear_are_refused() {
+    let mut scene = Scene::stopped(&[gearmesh_vault::SERVICE]);
+    for (key, value) in [
+        ("vault.rootKey", "vault.key"),
+        ("vault.rootKey", "hex:00"),
+        ("vault.rootKee", "file:x"),
+    ] {
+        scene.set(key, json!(value));
+        assert!(scene.restart().await.is_err(), "{key} {value}");
+        scene.set(key, Value::Null);
+    }
 }
 
 #[tokio::test]
