@@ -50,6 +50,7 @@ const TABLE: &[Row] = &[
     row("file", ENGINE, &["file"]),
     row("http", ENGINE, &["http"]),
     row("vault", ENGINE, &["vault"]),
+    row("identity", ENGINE, &["identity"]),
     row("demo", ENGINE, &[]),
     row(
         "orchestrator",
@@ -76,6 +77,7 @@ const TABLE: &[Row] = &[
             "file",
             "gateway",
             "http",
+            "identity",
             "orchestrator",
             "runtime",
             "state",

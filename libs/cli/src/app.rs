@@ -17,7 +17,9 @@ use crate::globals::Globals;
 use crate::output::{Format, Output};
 use crate::starter::Starter;
 use crate::validate::Checker;
-use crate::{call, explain, plan, report, run, runs, serve, server, tool, validate, words};
+use crate::{
+    call, explain, init, plan, report, run, runs, serve, server, token, tool, validate, words,
+};
 
 /// A command under way.
 #[derive(Debug)]
@@ -102,6 +104,15 @@ impl App {
             Command::Serve(args) => {
                 self.log("warn");
                 block_on(Threads::Many, serve::serve(self, args))
+            }
+            Command::Init(args) => {
+                self.log("warn");
+                block_on(Threads::One, init::init(self, args))
+            }
+            Command::Token(command) => {
+                self.find_server();
+                self.log("error");
+                block_on(self.threads(), token::command(self, command))
             }
             Command::Mcp(McpCommand::Serve { .. }) => {
                 self.find_server();

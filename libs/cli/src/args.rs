@@ -1,8 +1,10 @@
 //! The command line as a type.
 
+use std::time::Duration;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::globals::Globals;
+use crate::globals::{Globals, duration};
 
 /// Runs workflows over tools: files, HTTP, state and whatever joins.
 #[derive(Debug, Parser)]
@@ -38,6 +40,11 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Serve all engines, or those that are named
     Serve(ServeArgs),
+    /// Make the CA of a mesh, and credentials of its services and clients
+    Init(InitArgs),
+    /// Make, list and end API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Serve the tools to AI agents
     #[command(subcommand)]
     Mcp(McpCommand),
@@ -218,6 +225,66 @@ pub(crate) struct ServeArgs {
     /// Address to listen on, as 127.0.0.1:8420
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<std::net::SocketAddr>,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The mesh's name in its certificates [default: gearmesh.local]
+    #[arg(long, value_name = "DOMAIN", conflicts_with_all = ["node", "client", "renew"])]
+    pub(crate) trust_domain: Option<String>,
+    /// Where the identity engine will be
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://127.0.0.1:8421",
+        conflicts_with_all = ["node", "client", "renew"]
+    )]
+    pub(crate) identity: String,
+    /// A name or address by which clients reach the gateway; give it once for each
+    #[arg(long = "host", value_name = "HOST", conflicts_with_all = ["client", "renew"])]
+    pub(crate) hosts: Vec<String>,
+    /// Only the credential and the settings of this service; the CA must be there
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) node: Option<String>,
+    /// A client with a certificate; the CA must be there
+    #[arg(long, value_name = "NAME", requires = "scopes", conflicts_with = "node")]
+    pub(crate) client: Option<String>,
+    /// What the client may do, as `file:read,http:*`
+    #[arg(long, value_name = "SCOPES", value_delimiter = ',', requires = "client")]
+    pub(crate) scopes: Vec<String>,
+    /// How long the client's certificate is valid, at most 55m [default: 55m]
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "client")]
+    pub(crate) expires: Option<Duration>,
+    /// A fresh certificate for a client, signed by the identity engine
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["node", "client"])]
+    pub(crate) renew: Option<String>,
+}
+
+/// The verbs of API tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token; it is shown once
+    Create {
+        /// What it is called in lists and logs
+        #[arg(long)]
+        name: String,
+        /// What it may do, as `file:read,http:*`
+        #[arg(long, value_name = "SCOPES", value_delimiter = ',', required = true)]
+        scopes: Vec<String>,
+        /// How long it is valid, at most 365d
+        #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30d")]
+        expires: Duration,
+    },
+    /// The tokens, newest first
+    #[command(alias = "ls")]
+    List,
+    /// End a token at once
+    #[command(alias = "delete")]
+    Revoke {
+        /// The token's id: its second part
+        id: String,
+    },
 }
 
 /// The verbs of MCP.

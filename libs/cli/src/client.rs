@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::Stream;
 use gearmesh_api::DESCRIPTORS;
 use gearmesh_catalog::{Catalog, Engines, Source, Tool};
-use gearmesh_link::{Call, Link, invoke, invoke_stream, reflect, remote};
+use gearmesh_link::{Call, Link, invoke, invoke_rpc, invoke_stream, reflect, remote};
 use serde_json::Value;
 use tonic::Status;
 
@@ -73,6 +73,23 @@ impl Client {
     ) -> Result<Value, Error> {
         let tool = self.tool(id)?;
         self.invoke(&tool, params, Some(key.to_owned())).await
+    }
+
+    /// Calls an RPC that is no tool, by its path.
+    pub(crate) async fn call_rpc(&self, path: &str, params: Value) -> Result<Value, Error> {
+        let catalog = built_in()?;
+        let rpc = catalog.rpc(path).ok_or_else(|| Error::NotFound {
+            code: "NOT_IMPLEMENTED",
+            message: format!("no RPC `{path}`"),
+            help: None,
+        })?;
+        let call = Call {
+            timeout: self.timeout,
+            ..Call::default()
+        };
+        invoke_rpc(&self.link, rpc, params, &call)
+            .await
+            .map_err(|status| self.failed(&status))
     }
 
     /// Calls a tool.

@@ -136,7 +136,7 @@ impl Globals {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     gearmesh_workflow::duration::parse(text).map_err(|e| e.to_string())
 }
 

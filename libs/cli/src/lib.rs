@@ -23,6 +23,7 @@ mod file;
 mod follow;
 mod globals;
 mod host;
+mod init;
 mod interrupts;
 mod nearest;
 mod output;
@@ -38,6 +39,7 @@ mod starter;
 mod style;
 mod table;
 mod text;
+mod token;
 mod tool;
 mod tree;
 mod validate;
@@ -46,4 +48,6 @@ mod viewer;
 mod words;
 
 pub use app::main;
-pub use starter::{MESH_LOCK, StartError, StartOptions, Started, Starter};
+pub use starter::{
+    InitOptions, InitWhat, MESH_LOCK, Made, StartError, StartOptions, Started, Starter,
+};

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use gearmesh_link::Mesh;
@@ -17,6 +18,8 @@ pub struct Starter {
     pub start: fn(StartOptions) -> BoxFuture<'static, Result<Started, StartError>>,
     /// Speaks MCP over standard input and output until the client leaves.
     pub serve_mcp: fn(Mesh) -> BoxFuture<'static, Result<(), StartError>>,
+    /// Makes the files of a mesh: CA, credentials, certificates.
+    pub init: fn(InitOptions) -> BoxFuture<'static, Result<Vec<Made>, StartError>>,
     /// Names of all services, in the order in which they are shown.
     pub services: &'static [&'static str],
     /// Sends logs of this level and above to standard error.
@@ -29,6 +32,59 @@ impl std::fmt::Debug for Starter {
             .field("services", &self.services)
             .finish_non_exhaustive()
     }
+}
+
+/// What to make of a mesh.
+#[derive(Debug, Clone)]
+pub struct InitOptions {
+    /// Where its files are, or go.
+    pub folder: PathBuf,
+    /// What.
+    pub what: InitWhat,
+}
+
+/// What to make of a mesh.
+#[derive(Debug, Clone)]
+pub enum InitWhat {
+    /// The CA, and credentials and settings of all services.
+    Mesh {
+        /// `None`: the usual.
+        trust_domain: Option<String>,
+        /// Address of the identity engine.
+        identity: String,
+        /// Names and addresses of the gateway.
+        hosts: Vec<String>,
+    },
+    /// Credential and settings of one service.
+    Node {
+        /// The service.
+        name: String,
+        /// Names and addresses, for the gateway.
+        hosts: Vec<String>,
+    },
+    /// Credential and certificate of a client.
+    Client {
+        /// Its id.
+        name: String,
+        /// What it may do.
+        scopes: Vec<String>,
+        /// How long the certificate is valid; `None`: as long as it may be.
+        lifetime: Option<Duration>,
+    },
+    /// A fresh certificate of a client.
+    Renew {
+        /// Its id.
+        name: String,
+    },
+}
+
+/// Something that was made.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// What it is.
+    pub what: String,
+    /// Where it is.
+    pub path: PathBuf,
 }
 
 /// File of the folder that the process which serves it holds locked; it has the name of
@@ -102,10 +158,12 @@ impl StartError {
     pub const ADDRESS_IN_USE: &'static str = "ADDRESS_IN_USE";
     /// The settings are not valid.
     pub const CONFIG: &'static str = "CONFIG_INVALID";
+    /// What is to be made is there.
+    pub const INITIALIZED: &'static str = "ALREADY_INITIALIZED";
     /// Anything else.
     pub const FAILED: &'static str = "NOT_STARTED";
 
     pub(crate) fn is_conflict(&self) -> bool {
-        self.code == Self::LOCKED || self.code == Self::ADDRESS_IN_USE
+        [Self::LOCKED, Self::ADDRESS_IN_USE, Self::INITIALIZED].contains(&self.code)
     }
 }

@@ -5,13 +5,14 @@
 
 use futures::{Stream, StreamExt};
 use http::uri::PathAndQuery;
+use prost_reflect::MethodDescriptor;
 use serde_json::Value;
 use tonic::client::Grpc;
 use tonic::{Request, Status};
 
 use gearmesh_api::MESSAGE_MAX;
 use gearmesh_api::tool::v1::CommonFault;
-use gearmesh_catalog::{Effect, Keyed, Tool, json};
+use gearmesh_catalog::{Effect, Keyed, Rpc, Tool, json};
 use gearmesh_fault::Refusal;
 
 use crate::codec::DynamicCodec;
@@ -33,7 +34,55 @@ pub async fn invoke(link: &Link, tool: &Tool, params: Value, call: &Call) -> Res
         }
         return Ok(last);
     }
-    let (mut grpc, request, path, codec) = prepare(link, tool, params, call).await?;
+    unary(link, Method::of(tool), params, call).await
+}
+
+/// Calls an RPC that is no tool and waits for its one answer.
+///
+/// # Errors
+/// As [`invoke`].
+pub async fn invoke_rpc(
+    link: &Link,
+    rpc: &Rpc,
+    params: Value,
+    call: &Call,
+) -> Result<Value, Status> {
+    let method = Method {
+        engine: &rpc.engine,
+        path: &rpc.path,
+        descriptor: &rpc.method,
+        tool: rpc.tool.as_deref(),
+    };
+    unary(link, method, params, call).await
+}
+
+/// What is needed to call something.
+#[derive(Debug, Clone, Copy)]
+struct Method<'a> {
+    engine: &'a str,
+    path: &'a str,
+    descriptor: &'a MethodDescriptor,
+    tool: Option<&'a Tool>,
+}
+
+impl<'a> Method<'a> {
+    fn of(tool: &'a Tool) -> Self {
+        Self {
+            engine: &tool.engine,
+            path: &tool.path,
+            descriptor: &tool.method,
+            tool: Some(tool),
+        }
+    }
+}
+
+async fn unary(
+    link: &Link,
+    method: Method<'_>,
+    params: Value,
+    call: &Call,
+) -> Result<Value, Status> {
+    let (mut grpc, request, path, codec) = prepare(link, method, params, call).await?;
     let response = grpc.unary(request, path, codec).await.map_err(unreached)?;
     Ok(json::encode(&response.into_inner()))
 }
@@ -48,7 +97,8 @@ pub async fn invoke_stream(
     params: Value,
     call: &Call,
 ) -> Result<impl Stream<Item = Result<Value, Status>> + Send + use<>, Status> {
-    let (mut grpc, request, path, codec) = prepare(link, tool, params, call).await?;
+    let method = Method::of(tool);
+    let (mut grpc, request, path, codec) = prepare(link, method, params, call).await?;
     let response = grpc
         .server_streaming(request, path, codec)
         .await
@@ -63,9 +113,14 @@ type Prepared = (
     DynamicCodec,
 );
 
-async fn prepare(link: &Link, tool: &Tool, params: Value, call: &Call) -> Result<Prepared, Status> {
-    let repeatable = is_repeatable(tool, &params);
-    let message = json::decode(&tool.method.input(), params).map_err(|violations| {
+async fn prepare(
+    link: &Link,
+    method: Method<'_>,
+    params: Value,
+    call: &Call,
+) -> Result<Prepared, Status> {
+    let repeatable = method.tool.is_some_and(|t| is_repeatable(t, &params));
+    let message = json::decode(&method.descriptor.input(), params).map_err(|violations| {
         Refusal::parameters(
             violations
                 .into_iter()
@@ -83,12 +138,12 @@ async fn prepare(link: &Link, tool: &Tool, params: Value, call: &Call) -> Result
         .max_decoding_message_size(MESSAGE_MAX)
         .max_encoding_message_size(MESSAGE_MAX);
     grpc.ready().await.map_err(|e| {
-        let text = format!("engine `{}` cannot be reached: {e}", tool.engine);
+        let text = format!("engine `{}` cannot be reached: {e}", method.engine);
         Refusal::new(CommonFault::EngineUnavailable, text)
     })?;
-    let path = PathAndQuery::try_from(tool.path.as_str())
+    let path = PathAndQuery::try_from(method.path)
         .map_err(|e| Refusal::new(CommonFault::InternalError, e.to_string()))?;
-    Ok((grpc, request, path, DynamicCodec(tool.method.output())))
+    Ok((grpc, request, path, DynamicCodec(method.descriptor.output())))
 }
 
 /// Whether a second send of a call with these parameters is harmless.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
 use tonic::body::Body;
-use tower::util::BoxCloneSyncService;
 use tower::ServiceExt;
+use tower::util::BoxCloneSyncService;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 

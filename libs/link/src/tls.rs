@@ -113,12 +113,7 @@ impl Credentials {
     ///
     /// # Errors
     /// When they do not belong together or cannot be used.
-    pub fn set_leaf(
-        &self,
-        service: &str,
-        chain: &[Vec<u8>],
-        key: Vec<u8>,
-    ) -> Result<(), TlsError> {
+    pub fn set_leaf(&self, service: &str, chain: &[Vec<u8>], key: Vec<u8>) -> Result<(), TlsError> {
         let key = self
             .inner
             .provider

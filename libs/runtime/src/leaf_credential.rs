@@ -117,7 +117,9 @@ pub fn read_private(path: &Path, key: &str) -> Result<Zeroizing<Vec<u8>>, Error>
     if mode & 0o077 != 0 {
         return Err(Error::Insecure {
             key: key.to_owned(),
-            reason: format!("`{path}` has mode {mode:04o}, so that others can use it; chmod 600 it"),
+            reason: format!(
+                "`{path}` has mode {mode:04o}, so that others can use it; chmod 600 it"
+            ),
         });
     }
     let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());

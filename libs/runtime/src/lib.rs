@@ -39,7 +39,7 @@ pub use config::{Config, Connection};
 pub use connections::{Connections, Found};
 pub use context::Context;
 pub use error::Error;
-pub use gearmesh_link::{Call, Peer};
+pub use gearmesh_link::{Call, Holder, Peer, Spiffe};
 pub use keyed::Keyed;
 pub use leaf::{IssueError, Issued, Issuer, TRUST_DOMAIN, ask_leaf, read_certificates};
 pub use leaf_credential::{NodeCredential, read_private};

@@ -170,10 +170,7 @@ mod tests {
                 } else if options.has_extension(&access) {
                     roles.extend(peers(&options.get_extension(&access)));
                 }
-                out.push((
-                    format!("/{}/{}", service.full_name(), method.name()),
-                    roles,
-                ));
+                out.push((format!("/{}/{}", service.full_name(), method.name()), roles));
             }
         }
         out

@@ -57,6 +57,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    secured: bool,
     mesh: Mesh,
     shutdown: CancellationToken,
     stop: CancellationToken,
@@ -321,11 +322,16 @@ fn serve(
         }
     });
     if let Some(path) = &process.endpoint {
-        let scheme = if shared.own.is_some() { "https" } else { "http" };
+        let scheme = if shared.own.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         write_endpoint(path, &format!("{scheme}://{address}"))?;
     }
     Ok(Running {
         address,
+        secured: shared.own.is_some(),
         mesh: shared.mesh.clone(),
         shutdown: shared.shutdown.clone(),
         stop,
@@ -346,8 +352,7 @@ fn write_endpoint(path: &Path, url: &str) -> Result<(), Error> {
         path: path.to_owned(),
         source,
     };
-    let text = serde_json::json!({"pid": std::process::id(), "url": url})
-        .to_string();
+    let text = serde_json::json!({"pid": std::process::id(), "url": url}).to_string();
     let temporary = path.with_extension("new");
     std::fs::write(&temporary, text).map_err(failed)?;
     std::fs::rename(&temporary, path).map_err(failed)
@@ -358,6 +363,13 @@ impl Running {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same as a URL: `https://` in a mesh with TLS.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.secured { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// What can be reached from it.

@@ -151,11 +151,13 @@ async fn shake(tcp: TcpStream, address: SocketAddr, door: Door) -> io::Result<Co
         .server(clients, http)
         .map_err(io::Error::other)?;
     let stream = TlsAcceptor::from(config).accept(tcp).await?;
-    let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let leaf = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .and_then(<[_]>::first);
     let peer = match leaf {
-        Some(leaf) => {
-            Peer::of_certificate(leaf, credentials.domain()).map_err(io::Error::other)?
-        }
+        Some(leaf) => Peer::of_certificate(leaf, credentials.domain()).map_err(io::Error::other)?,
         None => Peer::stranger(),
     };
     Ok(Conn {

@@ -3,6 +3,7 @@
 //! Lists the services and lends the command line a mesh of them; what a command
 //! does is decided there, what a service does in its own crate.
 
+mod init;
 mod mesh;
 mod services;
 mod settings;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
                 gearmesh_runtime::CancellationToken::new(),
             )))
         },
+        init: |options| Box::pin(init::init(options)),
         services: services::NAMES,
         log: gearmesh_runtime::log_to_stderr,
     })

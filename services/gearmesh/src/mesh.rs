@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use gearmesh_cli::{MESH_LOCK, StartError, StartOptions, Started};
 use gearmesh_demo::DemoSite;
-use gearmesh_runtime::{CancellationToken, Config, Error, Running, start as start_services};
+use gearmesh_runtime::{
+    CancellationToken, Config, Error, Peer, Running, start as start_services,
+};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -48,8 +50,8 @@ pub(crate) async fn start(options: StartOptions) -> Result<Started, StartError> 
         .map_err(|e| failed(&e))?;
     wait_for(&running, &expected).await;
     Ok(Started {
-        url: format!("http://{}", running.address()),
-        mesh: running.mesh().clone(),
+        url: running.url(),
+        mesh: running.mesh().seen_by(Peer::local("gateway")),
         services: selected
             .iter()
             .map(|s| s.name.to_owned())

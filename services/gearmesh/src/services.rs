@@ -4,6 +4,7 @@ use gearmesh_runtime::Service;
 
 /// All services; each starts in this order.
 const ALL: &[Service] = &[
+    gearmesh_identity::SERVICE,
     gearmesh_vault::SERVICE,
     gearmesh_state::SERVICE,
     gearmesh_file::SERVICE,
