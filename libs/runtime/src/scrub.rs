@@ -76,13 +76,12 @@ pub(crate) fn note_settings(connection: &str, settings: &Value) {
     for (name, value) in members {
         let plain = name.to_ascii_lowercase().replace(['_', '-'], "");
         match value {
-            Value::String(text) if SECRET_NAMES.iter().any(|s| plain.contains(s)) => {
-                if !crate::Secrets::is_reference(text) {
-                    note(
-                        &format!("{connection}#{name}"),
-                        &Secret::new(text.to_owned()),
-                    );
-                }
+            Value::String(text)
+                if SECRET_NAMES.iter().any(|s| plain.contains(s))
+                    && !crate::Secrets::is_reference(text) =>
+            {
+                let mark = format!("{connection}#{name}");
+                note(&mark, &Secret::new(text.to_owned()));
             }
             Value::Object(_) => note_settings(connection, value),
             _ => {}
