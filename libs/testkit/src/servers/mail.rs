@@ -1,0 +1,381 @@
+//! Postfix and Dovecot, private to a test: one takes mail, the other keeps it.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::part::{Part, READY_MAX, free_port, open_folder};
+
+/// The only domain that it delivers to.
+const DOMAIN: &str = "test";
+
+/// Largest mail that it takes: 25 MB of files in base64, and some.
+const MAIL_MAX: usize = 48 * 1024 * 1024;
+
+/// The services of Postfix that delivery from SMTP to LMTP needs.
+const MASTER: &str = "\
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+";
+
+/// A mail server for `anybody@test`, password `secret`.
+///
+/// SMTP takes mail after a login within TLS alone. `refused@test` is refused for
+/// good, `later@test` for now.
+#[derive(Debug)]
+pub struct Mail {
+    // Ended in this order; the folder last.
+    postfix: Part,
+    _dovecot: Part,
+    ports: Ports,
+    ca: String,
+    folder: TempDir,
+}
+
+#[derive(Debug)]
+struct Ports {
+    smtp: u16,
+    smtps: u16,
+    imap: u16,
+    imaps: u16,
+    lmtp: u16,
+}
+
+impl Mail {
+    /// Starts both and waits until they answer.
+    ///
+    /// # Panics
+    /// When one of them cannot be started, or does not answer.
+    #[must_use]
+    pub fn start() -> Self {
+        let folder = open_folder();
+        let ports = Ports {
+            smtp: free_port(),
+            smtps: free_port(),
+            imap: free_port(),
+            imaps: free_port(),
+            lmtp: free_port(),
+        };
+        let ca = certificates(folder.path());
+        for name in ["queue", "queue/private", "data", "box", "pc", "run", "state"] {
+            std::fs::create_dir_all(folder.path().join(name)).expect("the folder is ours");
+        }
+        let path = |name: &str| folder.path().join(name);
+        run(Command::new("chown").arg("postfix").args([path("data")]));
+        run(Command::new("chown").arg("mail:mail").args([path("box")]));
+        let mut dovecot = dovecot(folder.path(), &ports);
+        let mut postfix = postfix(folder.path(), &ports);
+        let deadline = Instant::now() + READY_MAX;
+        for (port, greeting) in [
+            (ports.lmtp, "220 "),
+            (ports.imap, "* OK "),
+            (ports.smtp, "220 "),
+        ] {
+            while !greets(port, greeting) {
+                for part in [&mut dovecot, &mut postfix] {
+                    assert!(!part.ended(), "ended at its start: {}", said(part, folder.path()));
+                }
+                assert!(
+                    Instant::now() < deadline,
+                    "port {port} does not greet: {}{}",
+                    said(&dovecot, folder.path()),
+                    said(&postfix, folder.path())
+                );
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Self {
+            postfix,
+            _dovecot: dovecot,
+            ports,
+            ca,
+            folder,
+        }
+    }
+
+    /// Where its SMTP is, with STARTTLS.
+    #[must_use]
+    pub fn smtp(&self) -> u16 {
+        self.ports.smtp
+    }
+
+    /// Where its SMTP is, with TLS at once.
+    #[must_use]
+    pub fn smtps(&self) -> u16 {
+        self.ports.smtps
+    }
+
+    /// Where its IMAP is, with STARTTLS.
+    #[must_use]
+    pub fn imap(&self) -> u16 {
+        self.ports.imap
+    }
+
+    /// Where its IMAP is, with TLS at once.
+    #[must_use]
+    pub fn imaps(&self) -> u16 {
+        self.ports.imaps
+    }
+
+    /// The certificate of the authority that signed its own, in PEM. Its own holds
+    /// for 127.0.0.1 and localhost.
+    #[must_use]
+    pub fn ca(&self) -> &str {
+        &self.ca
+    }
+
+    /// Puts a raw message into a mailbox by LMTP, as it is.
+    ///
+    /// # Panics
+    /// When it is not taken.
+    pub fn deliver(&self, user: &str, raw: &[u8]) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ports.lmtp)).expect("LMTP listens");
+        stream.set_read_timeout(Some(READY_MAX)).expect("a timeout");
+        let mut say = |text: &[u8], code: &str| {
+            stream.write_all(text).expect("LMTP reads");
+            let reply = reply(&mut stream);
+            assert!(reply.starts_with(code), "{reply}");
+        };
+        say(b"", "220");
+        say(b"LHLO here\r\n", "250");
+        say(b"MAIL FROM:<>\r\n", "250");
+        say(format!("RCPT TO:<{user}@{DOMAIN}>\r\n").as_bytes(), "250");
+        say(b"DATA\r\n", "354");
+        let mut data = Vec::with_capacity(raw.len() + 8);
+        for line in raw.split_inclusive(|b| *b == b'\n') {
+            if line.first() == Some(&b'.') {
+                data.push(b'.');
+            }
+            data.extend_from_slice(line);
+        }
+        if !data.ends_with(b"\r\n") {
+            data.extend_from_slice(b"\r\n");
+        }
+        data.extend_from_slice(b".\r\n");
+        say(&data, "250");
+    }
+
+    /// What Postfix has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("pf.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Mail {
+    fn drop(&mut self) {
+        // Its daemons leave the process group of their master.
+        let _ = Command::new("postfix")
+            .arg("-c")
+            .arg(self.folder.path().join("pc"))
+            .arg("abort")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        if std::thread::panicking() {
+            eprintln!("--- {}", said(&self.postfix, self.folder.path()));
+        }
+    }
+}
+
+/// Makes an authority and a certificate of its; gives the authority's.
+fn certificates(folder: &Path) -> String {
+    let openssl = |args: &str| {
+        let mut command = Command::new("openssl");
+        run(command.args(args.split(' ')).current_dir(folder));
+    };
+    std::fs::write(
+        folder.join("names"),
+        "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n",
+    )
+    .expect("the folder is ours");
+    let ec = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(&format!("req -x509 {ec} -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca"));
+    openssl(&format!("req {ec} -keyout key.pem -out csr.pem -subj /CN=mx.test"));
+    openssl("x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 -extfile names");
+    std::fs::read_to_string(folder.join("ca.pem")).expect("openssl wrote it")
+}
+
+fn dovecot(folder: &Path, ports: &Ports) -> Part {
+    let d = folder.display();
+    let config = format!(
+        "base_dir = {d}/run
+state_dir = {d}/state
+log_path = {d}/dovecot.log
+instance_name = gm
+protocols = imap lmtp
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{d}/cert.pem
+ssl_key = <{d}/key.pem
+auth_mechanisms = plain login
+auth_username_format = %n
+auth_failure_delay = 0
+first_valid_uid = 1
+mail_location = maildir:{d}/box/%u
+passdb {{
+  driver = static
+  args = password=secret
+}}
+userdb {{
+  driver = static
+  args = uid=mail gid=mail home={d}/box/%u allow_all_users=yes
+}}
+namespace inbox {{
+  inbox = yes
+  mailbox \"Entwürfe & mehr\" {{
+    auto = create
+  }}
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+  }}
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {lmtp}
+  }}
+}}
+service auth {{
+  unix_listener {d}/queue/private/auth {{
+    mode = 0666
+  }}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service stats {{
+  chroot =
+}}
+",
+        imap = ports.imap,
+        imaps = ports.imaps,
+        lmtp = ports.lmtp,
+    );
+    let file = folder.join("dovecot.conf");
+    std::fs::write(&file, config).expect("the folder is ours");
+    let mut command = Command::new("dovecot");
+    Part::start("dovecot", command.arg("-F").arg("-c").arg(file), folder)
+}
+
+fn postfix(folder: &Path, ports: &Ports) -> Part {
+    let d = folder.display();
+    let main = format!(
+        "compatibility_level = 3.6
+queue_directory = {d}/queue
+data_directory = {d}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mx.{DOMAIN}
+mydestination =
+mynetworks =
+alias_maps =
+message_size_limit = {MAIL_MAX}
+mailbox_size_limit = 0
+virtual_mailbox_domains = {DOMAIN}
+virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+smtpd_tls_security_level = may
+smtpd_tls_auth_only = yes
+smtpd_tls_cert_file = {d}/cert.pem
+smtpd_tls_key_file = {d}/key.pem
+smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
+smtpd_recipient_restrictions = check_recipient_access inline:{{ {{ refused@{DOMAIN} = 550 No such user }} {{ later@{DOMAIN} = 450 Come back later }} }}, reject_unauth_pipelining
+smtpd_sender_restrictions = permit_sasl_authenticated, reject
+maillog_file = {d}/pf.log
+maillog_file_prefixes = {d}
+",
+        lmtp = ports.lmtp,
+    );
+    let mut master = String::new();
+    let _ = write!(
+        master,
+        "127.0.0.1:{} inet n - n - - smtpd\n127.0.0.1:{} inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n{MASTER}",
+        ports.smtp, ports.smtps
+    );
+    let config = folder.join("pc");
+    std::fs::write(config.join("main.cf"), main).expect("the folder is ours");
+    std::fs::write(config.join("master.cf"), master).expect("the folder is ours");
+    let mut command = Command::new("postfix");
+    Part::start("postfix", command.arg("-c").arg(config).arg("start-fg"), folder)
+}
+
+/// Whether a server greets in the way that it should.
+fn greets(port: u16, greeting: &str) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+        return false;
+    };
+    let timeout = stream.set_read_timeout(Some(Duration::from_secs(5)));
+    timeout.is_ok() && reply(&mut stream).starts_with(greeting)
+}
+
+/// What a server says until the end of a last line.
+fn reply(stream: &mut TcpStream) -> String {
+    let mut said = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let n = stream.read(&mut chunk).unwrap_or_default();
+        said.extend_from_slice(&chunk[..n]);
+        let text = String::from_utf8_lossy(&said).into_owned();
+        let last = text.lines().last().unwrap_or_default();
+        let whole = text.ends_with('\n') && last.as_bytes().get(3) != Some(&b'-');
+        if n == 0 || whole {
+            return text;
+        }
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("the program is installed");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// All that a part said: its output and the logs of both.
+fn said(part: &Part, folder: &Path) -> String {
+    let mut said = part.said();
+    for name in ["dovecot.log", "pf.log"] {
+        let log = std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+        let _ = writeln!(said, "{name}:\n{log}");
+    }
+    said
+}
