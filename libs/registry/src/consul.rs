@@ -1,6 +1,8 @@
 //! The requests to a Consul agent.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -93,6 +95,8 @@ impl Options {
 pub(crate) struct Client {
     http: reqwest::Client,
     options: Options,
+    /// Somebody has said that the agent does not answer.
+    said_away: Arc<AtomicBool>,
 }
 
 /// What a query for instances gives.
@@ -148,7 +152,24 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|e| Error::setting("consul:", e.to_string()))?;
-        Ok(Self { http, options })
+        Ok(Self {
+            http,
+            options,
+            said_away: Arc::default(),
+        })
+    }
+
+    /// A query was not answered. True for the first of an outage: a process has a
+    /// dozen watches, and one line is enough.
+    pub(crate) fn away(&self) -> bool {
+        !self.said_away.swap(true, Ordering::Relaxed)
+    }
+
+    /// A query was answered.
+    pub(crate) fn back(&self) {
+        if self.said_away.swap(false, Ordering::Relaxed) {
+            tracing::info!("the Consul agent answers again");
+        }
     }
 
     fn check(&self, tls: bool) -> Check {

@@ -50,6 +50,7 @@ pub(crate) async fn watch_consul(
         match client.living(&engine, ask, wait).await {
             Ok(found) => {
                 retry = RETRY_FIRST;
+                client.back();
                 if found.index < index {
                     tracing::info!(engine, "the Consul agent has begun anew");
                     settling = Some(Instant::now() + SETTLE);
@@ -69,7 +70,9 @@ pub(crate) async fn watch_consul(
                 tokio::time::sleep(if idle { PAUSE_IDLE } else { PAUSE }).await;
             }
             Err(error) => {
-                tracing::warn!(engine, %error, "instances are not known anew; the last ones stay");
+                if client.away() {
+                    tracing::warn!(%error, "instances are not known anew; the last ones stay");
+                }
                 settling = Some(Instant::now() + SETTLE);
                 tokio::time::sleep(retry).await;
                 retry = (retry * 2).min(RETRY_MAX);

@@ -35,13 +35,15 @@ pub(crate) fn registry(process: &Process, config: &Config) -> Result<Registry, E
         reason: e.to_string(),
     };
     let consul: Consul = config.section("consul")?;
-    let engines = gearmesh_api::PACKAGES.iter().filter(|p| !SHARED.contains(p));
+    let engines = gearmesh_api::PACKAGES
+        .iter()
+        .filter(|p| !SHARED.contains(p));
     let settings = Settings {
         token: consul.token,
         engines: engines.map(|p| (*p).to_owned()).collect(),
     };
-    let registry = Registry::open(process.registry.as_deref().unwrap_or("local:"), settings)
-        .map_err(bad)?;
+    let registry =
+        Registry::open(process.registry.as_deref().unwrap_or("local:"), settings).map_err(bad)?;
     for engine in registry.engines() {
         for instance in registry.watch(&engine).borrow().iter() {
             plain_on_loopback_only(&engine, &instance.url)?;
@@ -94,7 +96,11 @@ pub(crate) async fn join_ours(
     let pool = Pool::new(&engine, set.clone(), connect.clone());
     loop {
         // Without instances there is nothing to ask; a registry that has ended gives none.
-        let Ok(instances) = set.wait_for(|s| !s.is_empty()).await.map(|s| s.clone()) else {
+        let some = tokio::select! {
+            () = context.shutdown().cancelled() => return,
+            some = set.wait_for(|s| !s.is_empty()) => some.map(|s| s.clone()),
+        };
+        let Ok(instances) = some else {
             return;
         };
         let newest = instances.iter().max_by_key(|i| version(i).map(ordered));
@@ -105,7 +111,10 @@ pub(crate) async fn join_ours(
             }
             continue;
         };
-        match context.mesh().join_pool(&pool, Origin::Ours(descriptors.into())) {
+        match context
+            .mesh()
+            .join_pool(&pool, Origin::Ours(descriptors.into()))
+        {
             Ok(()) => tracing::info!(engine, instances = instances.len(), "engine joined"),
             Err(error) => tracing::error!(engine, %error, "engine refused"),
         }
@@ -209,10 +218,18 @@ mod tests {
 
     #[test]
     fn plain_text_stays_on_this_machine() {
-        for good in ["http://127.0.0.1:1", "http://[::1]:1", "https://192.0.2.1:1"] {
+        for good in [
+            "http://127.0.0.1:1",
+            "http://[::1]:1",
+            "https://192.0.2.1:1",
+        ] {
             assert!(plain_on_loopback_only("x", good).is_ok(), "{good}");
         }
-        for bad in ["http://192.0.2.1:1", "http://localhost:1", "http://127.0.0.1"] {
+        for bad in [
+            "http://192.0.2.1:1",
+            "http://localhost:1",
+            "http://127.0.0.1",
+        ] {
             let error = plain_on_loopback_only("x", bad).unwrap_err().to_string();
             assert!(error.starts_with("INSECURE_CONFIG"), "{error}");
         }
