@@ -22,6 +22,9 @@ use tokio::sync::{oneshot, watch};
 use tonic::Status;
 use tonic::body::Body;
 
+/// After this a server sends its callers away, as one does whose leaf was renewed.
+const CONNECTION_AGE: Duration = Duration::from_millis(250);
+
 /// What a server does with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Does {
@@ -117,6 +120,7 @@ impl Server {
             let routes =
                 axum::Router::new().fallback(move |request| answer(state.clone(), request));
             tonic::transport::Server::builder()
+                .max_connection_age(CONNECTION_AGE)
                 .add_routes(tonic::service::Routes::from(routes))
                 .serve_with_incoming_shutdown(
                     tonic::transport::server::TcpIncoming::from(listener),
@@ -334,6 +338,28 @@ async fn call_under_way_is_repeated_only_if_that_is_harmless() {
             assert!(!failure.without_effect());
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_when_connections_reach_their_age() {
+    let a = Server::start("a", Does::Answer);
+    // One instance alone: there is nobody else to go to.
+    let (callers, _set) = callers(&[&a]);
+    let load: Vec<_> = (0..8)
+        .map(|_| {
+            let callers = callers.clone();
+            tokio::spawn(async move {
+                let begun = Instant::now();
+                while begun.elapsed() < CONNECTION_AGE * 8 {
+                    callers.put().await.expect("no call fails");
+                }
+            })
+        })
+        .collect();
+    for task in load {
+        task.await.unwrap();
+    }
+    assert!(a.calls() > 200);
 }
 
 #[tokio::test]
