@@ -86,13 +86,14 @@ impl Failure {
     /// that came when the request had left.
     ///
     /// Engines that talk to others say in the metadata `phase` how far a failed
-    /// call came: `connect` before the request left, `exchange` behind it. A peer
-    /// that answers 503 says that it did not take the request.
+    /// call came: `connect` before the request left, `exchange` behind it, `undone`
+    /// when the other end surely took it back. A peer that answers 503 says that it
+    /// did not take the request.
     #[must_use]
     pub fn without_effect(&self) -> bool {
         let said = |key: &str| self.metadata.get(key).map(String::as_str);
         match said("phase") {
-            Some("connect") => return true,
+            Some("connect" | "undone") => return true,
             Some("exchange") => return false,
             _ => {}
         }
