@@ -84,7 +84,8 @@ impl Named {
         }
         one_line(&format!("{field}.contentType"), content_type)?;
         let named = if content_type.is_empty() { by_name(&filename) } else { content_type };
-        let content_type = ContentType::parse(named).map_err(|_| {
+        let parsed = is_media_type(named).then(|| ContentType::parse(named).ok());
+        let content_type = parsed.flatten().ok_or_else(|| {
             Error::parameter(
                 format!("{field}.contentType"),
                 format!("`{named}` is no media type; write it as `text/csv`"),
@@ -97,6 +98,16 @@ impl Named {
             source,
         })
     }
+}
+
+/// Whether a text begins with `type/subtype`; parameters are the parser's.
+fn is_media_type(text: &str) -> bool {
+    let whole = text.split(';').next().unwrap_or_default().trim();
+    let token = |t: &str| {
+        !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
+    let parts = whole.split_once('/');
+    text.is_ascii() && parts.is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
 
 fn by_name(filename: &str) -> &'static str {

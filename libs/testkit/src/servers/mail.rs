@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -84,7 +84,7 @@ impl Mail {
             std::fs::create_dir_all(folder.path().join(name)).expect("the folder is ours");
         }
         let path = |name: &str| folder.path().join(name);
-        run(Command::new("chown").arg("postfix").args([path("data")]));
+        run(Command::new("chown").arg("postfix").args([path("data"), path("queue/private")]));
         run(Command::new("chown").arg("mail:mail").args([path("box")]));
         let mut dovecot = dovecot(folder.path(), &ports);
         let mut postfix = postfix(folder.path(), &ports);
@@ -187,14 +187,6 @@ impl Mail {
 
 impl Drop for Mail {
     fn drop(&mut self) {
-        // Its daemons leave the process group of their master.
-        let _ = Command::new("postfix")
-            .arg("-c")
-            .arg(self.folder.path().join("pc"))
-            .arg("abort")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
         if std::thread::panicking() {
             eprintln!("--- {}", said(&self.postfix, self.folder.path()));
         }
@@ -332,8 +324,11 @@ maillog_file_prefixes = {d}
     let config = folder.join("pc");
     std::fs::write(config.join("main.cf"), main).expect("the folder is ours");
     std::fs::write(config.join("master.cf"), master).expect("the folder is ours");
-    let mut command = Command::new("postfix");
-    Part::start("postfix", command.arg("-c").arg(config).arg("start-fg"), folder)
+    // Makes the queue's folders.
+    run(Command::new("postfix").arg("-c").arg(&config).arg("check"));
+    // Not `postfix start`: that leaves a daemon behind. `-d` stays in our group.
+    let mut command = Command::new("/usr/lib/postfix/sbin/master");
+    Part::start("postfix", command.arg("-c").arg(config).arg("-d"), folder)
 }
 
 /// Whether a server greets in the way that it should.
