@@ -47,7 +47,7 @@ pub use process::{main, stop_signal};
 pub use reflection::Reflection;
 pub use secret::Secret;
 pub use secrets::Secrets;
-pub use serve::{Running, start};
+pub use serve::{Running, start, start_at};
 pub use service::{CallOf, Service, Started};
 pub use telemetry::log_to_stderr;
 pub use tls::Caller;

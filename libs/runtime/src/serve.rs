@@ -78,6 +78,7 @@ struct Shared {
     shutdown: CancellationToken,
     tasks: TaskTracker,
     contexts: Mutex<Vec<Context>>,
+    bus: Arc<OnceCell<gearmesh_bus::Bus>>,
     own: Option<Arc<Own>>,
     issuer: Arc<OnceLock<Arc<dyn Issuer>>>,
     matrix: Arc<Matrix>,
@@ -93,6 +94,7 @@ impl Shared {
                 mesh: self.mesh.seen_by(Peer::local(service)),
                 ready: self.ready.clone(),
                 store: OnceCell::new(),
+                bus: self.bus.clone(),
                 clock: self.clock.clone(),
                 rng: self.rng.clone(),
                 shutdown: self.shutdown.clone(),
@@ -120,6 +122,18 @@ impl Shared {
 /// [`Error`] names the key, the address or the service at fault; nothing stays
 /// bound then.
 pub async fn start(services: &[Service], config: Config) -> Result<Running, Error> {
+    start_at(services, config, Arc::new(SystemClock::default())).await
+}
+
+/// As [`start`], by a clock of the caller's: what depends on time can be driven.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_at(
+    services: &[Service],
+    config: Config,
+    clock: Arc<dyn Clock>,
+) -> Result<Running, Error> {
     let process = config.process()?;
     let registry = join::registry(&process, &config)?;
     let own = own(&process, services, config.folder())?;
@@ -130,11 +144,12 @@ pub async fn start(services: &[Service], config: Config) -> Result<Running, Erro
         config: Arc::new(config),
         mesh: Mesh::new(Vec::new())?,
         ready,
-        clock: Arc::new(SystemClock::default()),
+        clock,
         rng: Arc::new(SystemRng),
         shutdown: CancellationToken::new(),
         tasks: TaskTracker::new(),
         contexts: Mutex::default(),
+        bus: Arc::default(),
         matrix: Arc::new(Matrix::new(own.is_some())?),
         issuer: Arc::default(),
         own,
