@@ -94,10 +94,10 @@ struct Server {
 
 impl Server {
     fn start(id: &'static str, does: Does) -> Self {
-        Self::start_at(id, does, "127.0.0.1:0".parse().unwrap())
+        Self::start_at(id, does, "127.0.0.1:0".parse().unwrap(), None)
     }
 
-    fn start_at(id: &'static str, does: Does, address: SocketAddr) -> Self {
+    fn start_at(id: &'static str, does: Does, address: SocketAddr, age: Option<Duration>) -> Self {
         let seen = Arc::new(Seen {
             does: Mutex::new(does),
             calls: AtomicUsize::default(),
@@ -119,8 +119,11 @@ impl Server {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let routes =
                 axum::Router::new().fallback(move |request| answer(state.clone(), request));
-            tonic::transport::Server::builder()
-                .max_connection_age(CONNECTION_AGE)
+            let mut server = tonic::transport::Server::builder();
+            if let Some(age) = age {
+                server = server.max_connection_age(age);
+            }
+            server
                 .add_routes(tonic::service::Routes::from(routes))
                 .serve_with_incoming_shutdown(
                     tonic::transport::server::TcpIncoming::from(listener),
@@ -157,10 +160,13 @@ impl Server {
         self.seen.under_way.load(Ordering::SeqCst)
     }
 
-    /// As `kill -9`: all connections are cut.
+    /// As `kill -9`: all connections are cut, and then none is taken any more.
     fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
+            while std::net::TcpStream::connect(self.address).is_ok() {
+                std::thread::yield_now();
+            }
         }
     }
 
@@ -293,7 +299,7 @@ async fn dead_instance_costs_nobody_a_call_and_is_seen_again_when_it_is_back() {
     }
     assert_eq!(b.calls(), 100);
     drop(a);
-    let a = Server::start_at("a", Does::Answer, address);
+    let a = Server::start_at("a", Does::Answer, address, None);
     let begun = Instant::now();
     while a.calls() == 0 {
         callers.put().await.unwrap();
@@ -342,7 +348,8 @@ async fn call_under_way_is_repeated_only_if_that_is_harmless() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_fails_when_connections_reach_their_age() {
-    let a = Server::start("a", Does::Answer);
+    let any = "127.0.0.1:0".parse().unwrap();
+    let a = Server::start_at("a", Does::Answer, any, Some(CONNECTION_AGE));
     // One instance alone: there is nobody else to go to.
     let (callers, _set) = callers(&[&a]);
     let load: Vec<_> = (0..8)
