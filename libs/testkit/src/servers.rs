@@ -3,9 +3,18 @@
 
 mod consul;
 mod consul_stand_in;
+mod mail;
+mod mariadb;
 mod otlp;
 mod part;
+mod redis;
+mod postgres;
+mod user;
 
 pub use consul::Consul;
 pub use consul_stand_in::ConsulStandIn;
+pub use mail::Mail;
+pub use mariadb::MariaDb;
 pub use otlp::{Otlp, TracedSpan};
+pub use redis::Redis;
+pub use postgres::Postgres;
