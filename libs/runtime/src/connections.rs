@@ -23,7 +23,7 @@ pub struct Connections<'a> {
 }
 
 /// A connection that was found.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Found {
     /// Its name.
     pub name: String,
@@ -31,6 +31,16 @@ pub struct Found {
     pub settings: Value,
     /// Rises when the connection is saved anew; 0 for the configuration's.
     pub version: u64,
+}
+
+impl std::fmt::Debug for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The settings may hold a secret that is no reference.
+        f.debug_struct("Found")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Connections<'a> {

@@ -56,9 +56,10 @@ impl Seen {
         (!all.is_empty()).then(|| Forms::of(&all))
     }
 
-    fn is_empty(&self) -> bool {
+    /// How many values there are; it only rises.
+    fn len(&self) -> usize {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.is_empty()
+        all.len()
     }
 }
 
@@ -101,7 +102,7 @@ where
     let seen = Seen::default();
     let response = SEEN.scope(seen.clone(), work).await;
     // A stream may resolve later what it needs.
-    if seen.is_empty() && !tool.method.is_server_streaming() {
+    if seen.len() == 0 && !tool.method.is_server_streaming() {
         return response;
     }
     body::scrubbed(response, tool, seen)

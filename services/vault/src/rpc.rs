@@ -14,7 +14,7 @@ use crate::connection::{self, Id};
 use crate::error::Error;
 use crate::name::{CredentialName, VaultName};
 use crate::reference::Reference;
-use crate::vaults::{Change, Changed, REFERENCES_MAX, VALUE_MAX, Vaults};
+use crate::vaults::{Change, Changed, Given, REFERENCES_MAX, VALUE_MAX, Vaults};
 
 #[derive(Debug)]
 pub(crate) struct Rpc {
@@ -55,9 +55,9 @@ impl VaultService for Rpc {
             return Err(Error::ValueTooLarge(given.len()).into());
         }
         let value = if Reference::is(&given) {
-            self.vaults.resolve(&Reference::parse(&given)?).await?.value
+            Given::Reference(Reference::parse(&given)?)
         } else {
-            given.clone()
+            Given::Value(given.clone())
         };
         let name = format!("{}/{}", vault.as_str(), credential.as_str());
         let change = Change::Set {

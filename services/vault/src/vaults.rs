@@ -52,12 +52,11 @@ pub(crate) struct Opened {
 }
 
 /// A change, as a transaction makes it.
-#[derive(Debug)]
 pub(crate) enum Change {
     Set {
         vault: VaultName,
         credential: CredentialName,
-        value: Zeroizing<String>,
+        value: Given,
     },
     Delete {
         vault: VaultName,
@@ -66,6 +65,13 @@ pub(crate) enum Change {
     DeleteVault {
         vault: VaultName,
     },
+}
+
+/// A value as it is given; cannot be shown.
+pub(crate) enum Given {
+    Value(Zeroizing<String>),
+    /// Of a value that is copied.
+    Reference(Reference),
 }
 
 /// What a change did.
@@ -78,7 +84,6 @@ pub(crate) struct Changed {
 }
 
 /// A value that was found.
-#[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) value: Zeroizing<String>,
     pub(crate) version: u64,
@@ -342,6 +347,10 @@ impl Opened {
                 value,
             } => {
                 let (vault, name) = (vault.as_str(), credential.as_str());
+                let value = match value {
+                    Given::Value(value) => value.clone(),
+                    Given::Reference(from) => self.value(tx, from).await?.value,
+                };
                 let kek = self.kek_or_new(tx, vault, now_ms).await?;
                 let found = table::newest(tx, vault, name).await?;
                 let version = found + 1;

@@ -287,6 +287,22 @@ async fn reference_is_copied_when_it_is_set() {
         scene.resolve("vault://new/password").await.unwrap(),
         "first"
     );
+    let call = || Call {
+        key: Some("copy".to_owned()),
+        ..Call::default()
+    };
+    let copy = json!({"vaultName": "new", "credentialName": "copy", "value": "vault://old/login"});
+    scene
+        .call_as("vault.set", copy.clone(), call())
+        .await
+        .unwrap();
+    let old = json!({"vaultName": "old", "credentialName": "login"});
+    scene.call("vault.delete", old).await.unwrap();
+    let again = scene.call_as("vault.set", copy, call()).await.unwrap();
+    assert_eq!(
+        again["version"], 1,
+        "the first reply, though the source is gone"
+    );
     for (value, reason) in [
         ("vault://old/none", "CREDENTIAL_NOT_FOUND"),
         ("vault://old", "INVALID_REFERENCE"),
@@ -426,6 +442,80 @@ async fn concurrent_writers_lose_no_version() {
     let mut versions = futures::future::join_all(writers).await;
     versions.sort_unstable();
     assert_eq!(versions, (1..=20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn examples_of_the_tools_work() {
+    let scene = Scene::start().await;
+    let catalog = scene.mesh().catalog();
+    let mut tools = 0;
+    for tool in catalog.tools().iter().filter(|t| t.engine == "vault") {
+        tools += 1;
+        for example in &tool.examples {
+            scene.set_value("old", "crm", "v").await;
+            if tool.id == "vault.set" {
+                let work = json!({"vaultName": "work"});
+                scene.call("vault.delete_vault", work).await.expect("gone");
+            } else {
+                scene.set_value("work", "crm_token", "v").await;
+            }
+            let answer = scene.call(&tool.id, example.request.clone()).await;
+            let answer = answer.unwrap_or_else(|e| panic!("{}: {e:?}", tool.id));
+            for (key, value) in example.response.as_object().expect("an object") {
+                assert_eq!(&answer[key], value, "{} {key}", tool.id);
+            }
+        }
+    }
+    assert_eq!(tools, 6);
+}
+
+#[tokio::test]
+async fn values_go_to_engines_that_use_them_and_to_people_alone() {
+    let scene = Scene::start().await;
+    let catalog = scene.mesh().catalog();
+    let callers = |name: &str| {
+        let path = format!("/gearmesh.vault.v1.VaultService/{name}");
+        let rpc = catalog.rpc(&path).expect("an RPC of the vault");
+        let all = [
+            "browser",
+            "db",
+            "email",
+            "events",
+            "file",
+            "http",
+            "scheduler",
+            "state",
+            "vault",
+            "orchestrator",
+            "gateway",
+            "identity",
+        ];
+        all.into_iter()
+            .filter(|role| rpc.admits(role))
+            .collect::<Vec<_>>()
+    };
+    let engines = [
+        "browser",
+        "db",
+        "email",
+        "events",
+        "file",
+        "http",
+        "scheduler",
+    ];
+    for name in [
+        "Resolve",
+        "SaveConnection",
+        "FindConnection",
+        "RemoveConnection",
+        "ListConnections",
+    ] {
+        assert_eq!(callers(name), engines, "{name}");
+    }
+    assert_eq!(callers("Reveal"), ["gateway"]);
+    for name in ["Set", "Get", "List", "Delete", "DeleteVault", "ListVaults"] {
+        assert_eq!(callers(name), ["orchestrator", "gateway"], "{name}");
+    }
 }
 
 #[tokio::test]

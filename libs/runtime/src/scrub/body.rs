@@ -32,10 +32,15 @@ pub(super) fn scrubbed(
     }
     // A message may come in pieces, and several in one.
     let mut pending = BytesMut::new();
+    let (mut forms, mut known) = (None, 0);
     let body = body.map_frame(move |frame| match frame.into_data() {
         Ok(data) => {
             pending.extend_from_slice(&data);
-            Frame::data(messages(&mut pending, &tool, seen.forms().as_ref()))
+            let found = seen.len();
+            if found > known {
+                (forms, known) = (seen.forms(), found);
+            }
+            Frame::data(messages(&mut pending, &tool, forms.as_ref()))
         }
         Err(frame) => match frame.into_trailers() {
             Ok(mut trailers) => {

@@ -103,7 +103,7 @@ impl Scene {
         done.rows_affected()
     }
 
-    fn mesh(&self) -> &gearmesh_link::Mesh {
+    pub(crate) fn mesh(&self) -> &gearmesh_link::Mesh {
         self.running.as_ref().expect("it runs").mesh()
     }
 
