@@ -58,7 +58,8 @@ pub(crate) struct Consul {
 }
 
 /// Keys at the top that are no service's section.
-const TOP_KEYS: [&str; 10] = [
+const TOP_KEYS: [&str; 11] = [
+    "bus",
     "mesh",
     "listen",
     "endpoint",

@@ -9,6 +9,7 @@ use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use gearmesh_bus::Bus;
 use gearmesh_catalog::Catalog;
 use gearmesh_link::{Credentials, Link, Mesh};
 use gearmesh_store::Store;
@@ -37,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) mesh: Mesh,
     pub(crate) ready: watch::Receiver<bool>,
     pub(crate) store: OnceCell<Store>,
+    /// One for all services of the process.
+    pub(crate) bus: Arc<OnceCell<Bus>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) shutdown: CancellationToken,
@@ -84,6 +87,30 @@ impl Context {
             .get_or_try_init(|| async {
                 let store = Store::open(self.folder(), self.inner.service).await?;
                 Ok(store)
+            })
+            .await
+    }
+
+    /// The bus that the setting `bus` names, opened at the first call and one for the
+    /// whole process; `local:` unless set. The URL may be a `vault://` reference.
+    ///
+    /// # Errors
+    /// BUS_UNAVAILABLE when it cannot be opened; the next call tries again.
+    pub async fn bus(&self) -> Result<&Bus, tonic::Status> {
+        self.inner
+            .bus
+            .get_or_try_init(|| async {
+                let url = self.settings().get("bus").and_then(|v| v.as_str());
+                let url = self.secrets().resolve(url.unwrap_or("local:")).await?;
+                let clock = self.clock().clone();
+                let instance = format!("{:016x}", self.rng().number());
+                let now = Arc::new(move || clock.now_ms());
+                let options = gearmesh_bus::Options::new(self.folder(), instance, now);
+                let (bus, driver) = Bus::open(url.expose(), options)
+                    .await
+                    .map_err(|e| gearmesh_fault::status(&e))?;
+                self.serve(driver);
+                Ok(bus)
             })
             .await
     }
