@@ -180,6 +180,10 @@ fn headers(message: &Message<'_>) -> (BTreeMap<String, String>, bool) {
             }
         };
         let name = header.name.as_str().to_ascii_lowercase();
+        // RFC 5322 2.2: what else stands before a colon is text.
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            continue;
+        }
         all.entry(name)
             .and_modify(|lines| {
                 lines.push('\n');

@@ -9,7 +9,9 @@ const ALL: &[Service] = &[
     gearmesh_state::SERVICE,
     gearmesh_file::SERVICE,
     gearmesh_http::SERVICE,
+    gearmesh_email::SERVICE,
     gearmesh_orchestrator::SERVICE,
+    gearmesh_scheduler::SERVICE,
     gearmesh_gateway::SERVICE,
 ];
 

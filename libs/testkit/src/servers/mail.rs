@@ -52,6 +52,7 @@ pub struct Mail {
     _dovecot: Part,
     ports: Ports,
     ca: String,
+    other_ca: String,
     folder: TempDir,
 }
 
@@ -79,7 +80,7 @@ impl Mail {
             imaps: free_port(),
             lmtp: free_port(),
         };
-        let ca = certificates(folder.path());
+        let [ca, other_ca] = certificates(folder.path());
         for name in ["queue", "queue/private", "data", "box", "pc", "run", "state"] {
             std::fs::create_dir_all(folder.path().join(name)).expect("the folder is ours");
         }
@@ -112,6 +113,7 @@ impl Mail {
             _dovecot: dovecot,
             ports,
             ca,
+            other_ca,
             folder,
         }
     }
@@ -145,6 +147,12 @@ impl Mail {
     #[must_use]
     pub fn ca(&self) -> &str {
         &self.ca
+    }
+
+    /// The certificate of an authority of the same name that signed nothing.
+    #[must_use]
+    pub fn other_ca(&self) -> &str {
+        &self.other_ca
     }
 
     /// Puts a raw message into a mailbox by LMTP, as it is.
@@ -193,8 +201,8 @@ impl Drop for Mail {
     }
 }
 
-/// Makes an authority and a certificate of its; gives the authority's.
-fn certificates(folder: &Path) -> String {
+/// Makes two authorities and a certificate of the first; gives those of the authorities.
+fn certificates(folder: &Path) -> [String; 2] {
     let openssl = |args: &str| {
         let mut command = Command::new("openssl");
         run(command.args(args.split(' ')).current_dir(folder));
@@ -205,10 +213,14 @@ fn certificates(folder: &Path) -> String {
     )
     .expect("the folder is ours");
     let ec = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(&format!("req -x509 {ec} -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca"));
+    for name in ["ca", "other"] {
+        let out = format!("-keyout {name}.key -out {name}.pem -days 2 -subj /CN=test-ca");
+        openssl(&format!("req -x509 {ec} {out}"));
+    }
     openssl(&format!("req {ec} -keyout key.pem -out csr.pem -subj /CN=mx.test"));
     openssl("x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 -extfile names");
-    std::fs::read_to_string(folder.join("ca.pem")).expect("openssl wrote it")
+    ["ca.pem", "other.pem"]
+        .map(|name| std::fs::read_to_string(folder.join(name)).expect("openssl wrote it"))
 }
 
 fn dovecot(folder: &Path, ports: &Ports) -> Part {
