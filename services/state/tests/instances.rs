@@ -167,7 +167,10 @@ async fn no_call_fails_while_instances_change(registry: &str) {
     b.process.kill();
     let gone = living(registry, &["c"], GONE_MAX).await;
     load.more(100).await;
-    println!("{registry}: {calls} writes, {} reads, none failed; the killed one gone after {gone:?}", load.end().await);
+    println!(
+        "{registry}: {calls} writes, {} reads, none failed; the killed one gone after {gone:?}",
+        load.end().await
+    );
 
     // All gone, another comes: the caller finds it.
     c.drain().await;
@@ -214,5 +217,8 @@ async fn no_call_fails_while_consul_is_started_anew() {
     agent.start_again().await;
     let took = living(&registry, &["a", "b"], GONE_MAX).await;
     load.more(200).await;
-    println!("{} calls, none failed; registered again after {took:?}", load.end().await);
+    println!(
+        "{} calls, none failed; registered again after {took:?}",
+        load.end().await
+    );
 }
