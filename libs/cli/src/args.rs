@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::schedule_args::ScheduleCommand;
 use crate::globals::{Globals, duration};
 
 /// Runs workflows over tools: files, HTTP, state and whatever joins.
@@ -29,6 +30,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a workflow file, or look after runs
     Run(RunArgs),
+    /// Run workflows by the clock
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Check workflow files without running them
     Validate(ValidateArgs),
     /// Show what a workflow would do
@@ -40,6 +44,12 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Serve all engines, or those that are named
     Serve(ServeArgs),
+    /// Serve the stand-ins alone: what examples talk to outside of the mesh
+    Demo {
+        /// File of settings that gets their connections once they serve
+        #[arg(long, value_name = "FILE", default_value = "connections.toml")]
+        connections: std::path::PathBuf,
+    },
     /// Make the CA of a mesh, and credentials of its services and clients
     Init(InitArgs),
     /// Make, list and end API tokens
@@ -244,6 +254,9 @@ pub(crate) struct InitArgs {
     /// A name or address by which clients reach the gateway; give it once for each
     #[arg(long = "host", value_name = "HOST", conflicts_with_all = ["client", "renew"])]
     pub(crate) hosts: Vec<String>,
+    /// Make what is missing, and be content with what is there
+    #[arg(long, conflicts_with_all = ["node", "client", "renew"])]
+    pub(crate) if_absent: bool,
     /// Only the credential and the settings of this service; the CA must be there
     #[arg(long, value_name = "SERVICE")]
     pub(crate) node: Option<String>,

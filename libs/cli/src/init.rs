@@ -41,6 +41,7 @@ fn what(args: InitArgs) -> InitWhat {
             trust_domain: args.trust_domain,
             identity: args.identity,
             hosts: args.hosts,
+            if_absent: args.if_absent,
         },
     }
 }
@@ -53,6 +54,10 @@ fn show(output: &mut Output, made: &[Made]) -> Result<(), Error> {
             .map(|m| json!({"what": m.what, "path": path(m)}))
             .collect();
         return output.list(&items, "path");
+    }
+    if made.is_empty() {
+        output.note("all of it is there already");
+        return Ok(());
     }
     let rows = made.iter().map(|m| vec![path(m), m.what.clone()]).collect();
     output.data(&table::render(&["made", "what it is"], rows))

@@ -18,6 +18,8 @@ pub struct Starter {
     pub start: fn(StartOptions) -> BoxFuture<'static, Result<Started, StartError>>,
     /// Speaks MCP over standard input and output until the client leaves.
     pub serve_mcp: fn(Mesh) -> BoxFuture<'static, Result<(), StartError>>,
+    /// Starts the stand-ins alone.
+    pub demo: fn(DemoOptions) -> BoxFuture<'static, Result<Demo, StartError>>,
     /// Makes the files of a mesh: CA, credentials, certificates.
     pub init: fn(InitOptions) -> BoxFuture<'static, Result<Vec<Made>, StartError>>,
     /// Names of all services, in the order in which they are shown.
@@ -30,6 +32,31 @@ impl std::fmt::Debug for Starter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Starter")
             .field("services", &self.services)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where stand-ins keep what they must remember, and where they say how to reach them.
+#[derive(Debug, Clone)]
+pub struct DemoOptions {
+    /// Folder of their state.
+    pub folder: PathBuf,
+    /// File of settings that gets their connections once they serve.
+    pub connections: PathBuf,
+}
+
+/// Stand-ins that run in this process.
+pub struct Demo {
+    /// Their names, which are those of their connections.
+    pub stand_ins: Vec<String>,
+    /// Ends them.
+    pub stop: Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>,
+}
+
+impl std::fmt::Debug for Demo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Demo")
+            .field("stand_ins", &self.stand_ins)
             .finish_non_exhaustive()
     }
 }
@@ -54,6 +81,8 @@ pub enum InitWhat {
         identity: String,
         /// Names and addresses of the gateway.
         hosts: Vec<String>,
+        /// Make what is missing, and be content with what is there.
+        if_absent: bool,
     },
     /// Credential and settings of one service.
     Node {

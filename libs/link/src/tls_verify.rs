@@ -20,11 +20,18 @@ use crate::peer::{Peer, PeerError};
 use crate::spiffe::Holder;
 
 /// A chain of the mesh whose leaf names somebody else than was asked for.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("asked for `{wanted}`, but `{found}` answered")]
 struct Other {
     wanted: Holder,
     found: String,
+}
+
+/// The TLS library shows errors of others by their `Debug`.
+impl std::fmt::Debug for Other {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 fn refused(error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -197,7 +197,7 @@ impl Config {
 
     pub(crate) fn process(&self) -> Result<Process, Error> {
         serde_json::from_value(Value::Object(self.tree.clone())).map_err(|e| Error::Config {
-            key: "listen, endpoint, registry, advertise, instance or engines".to_owned(),
+            key: "listen, endpoint, registry, advertise, instance, mesh or engines".to_owned(),
             reason: e.to_string(),
         })
     }

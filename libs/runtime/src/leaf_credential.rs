@@ -103,22 +103,22 @@ impl NodeCredential {
 /// Reads a file that its owner alone may read.
 ///
 /// # Errors
-/// INSECURE_CONFIG when others can read it, [`Error::Folder`] when nobody can.
+/// INSECURE_CONFIG when others can read it, [`Error::Config`] when this process cannot.
 pub fn read_private(path: &Path, key: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let failed = |source| Error::Folder {
-        path: path.to_owned(),
-        source,
+    let failed = |e: std::io::Error| Error::Config {
+        key: key.to_owned(),
+        reason: format!("`{}` cannot be read: {e}", path.display()),
     };
     // Checked on what was opened, so that nobody can change it between.
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let mode = metadata.permissions().mode() & 0o7777;
-    let path = path.display();
     if mode & 0o077 != 0 {
         return Err(Error::Insecure {
             key: key.to_owned(),
             reason: format!(
-                "`{path}` has mode {mode:04o}, so that others can use it; chmod 600 it"
+                "`{}` has mode {mode:04o}, so that others can use it; chmod 600 it",
+                path.display()
             ),
         });
     }
@@ -126,7 +126,10 @@ pub fn read_private(path: &Path, key: &str) -> Result<Zeroizing<Vec<u8>>, Error>
     if owner != me && me != 0 {
         return Err(Error::Insecure {
             key: key.to_owned(),
-            reason: format!("`{path}` belongs to user {owner}, not to this process's {me}"),
+            reason: format!(
+                "`{}` belongs to user {owner}, not to this process's {me}",
+                path.display()
+            ),
         });
     }
     let mut bytes = Zeroizing::new(Vec::new());

@@ -22,6 +22,7 @@ pub(crate) async fn init(options: InitOptions) -> Result<Vec<Made>, StartError> 
             trust_domain,
             identity,
             hosts,
+            if_absent,
         } => init::mesh(
             &init::Mesh {
                 folder,
@@ -29,6 +30,7 @@ pub(crate) async fn init(options: InitOptions) -> Result<Vec<Made>, StartError> 
                 identity,
                 services: services::NAMES.iter().map(|n| (*n).to_owned()).collect(),
                 hosts,
+                if_absent,
             },
             now,
         ),

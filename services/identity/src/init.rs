@@ -34,6 +34,10 @@ const CLIENTS: &str = "clients";
 /// What the later calls must know of the mesh.
 const MESH: &str = "mesh.json";
 
+/// The operator's own client, which may do everything.
+const ADMIN: &str = "admin";
+const EVERYTHING: &str = "*";
+
 /// Names by which the gateway is reached when none is given.
 const GATEWAY_HOSTS: [&str; 4] = ["gateway", "localhost", "127.0.0.1", "::1"];
 
@@ -117,6 +121,8 @@ pub struct Mesh {
     pub services: Vec<String>,
     /// Names and addresses by which clients reach the gateway, beside the usual.
     pub hosts: Vec<String>,
+    /// Make what is missing, and be content with what is there.
+    pub if_absent: bool,
 }
 
 /// What is remembered of a mesh.
@@ -134,7 +140,8 @@ struct Opened {
     mesh: Remembered,
 }
 
-/// Makes the CA, and credentials and settings for the services.
+/// Makes the CA, credentials and settings for the services, and a client `admin`
+/// that may do everything.
 ///
 /// # Errors
 /// ALREADY_INITIALIZED when there is a CA; it and all else stays as it is then.
@@ -148,10 +155,36 @@ pub fn mesh(mesh: &Mesh, now: i64) -> Result<Vec<Made>, InitError> {
         return Err(InitError::Value(text));
     }
     check_hosts(&mesh.hosts)?;
+    let mut list = Vec::new();
+    if !(mesh.if_absent && mesh.folder.join(CA).join(MESH).exists()) {
+        list.extend(authority(mesh, now)?);
+    }
+    let there = |path: &[&str]| {
+        let path = path.iter().fold(mesh.folder.clone(), |p, part| p.join(part));
+        mesh.if_absent && path.exists()
+    };
+    for service in &mesh.services {
+        if !there(&[CONFIG, &format!("{service}.toml")]) {
+            list.extend(node(&mesh.folder, service, &mesh.hosts, now)?);
+        }
+    }
+    if !there(&[CLIENTS, ADMIN]) {
+        let admin = Client {
+            folder: mesh.folder.clone(),
+            name: ADMIN.to_owned(),
+            scopes: vec![EVERYTHING.to_owned()],
+            lifetime: LEAF_MAX_S,
+        };
+        list.extend(client(&admin, now)?);
+    }
+    Ok(list)
+}
+
+/// Makes the CA: it is there whole or not at all.
+fn authority(mesh: &Mesh, now: i64) -> Result<Vec<Made>, InitError> {
     let at = mesh.folder.join(CA);
     vacant(&at)?;
     let made = Ca::make(&mesh.trust_domain, now)?;
-    // The CA is there whole or not at all.
     let fresh = mesh.folder.join("ca.new");
     vacant(&fresh)?;
     folder(&fresh)?;
@@ -159,7 +192,8 @@ pub fn mesh(mesh: &Mesh, now: i64) -> Result<Vec<Made>, InitError> {
         trust_domain: mesh.trust_domain.clone(),
         identity: mesh.identity.clone(),
     };
-    let remembered = serde_json::to_string(&remembered).map_err(|e| InitError::Ca(e.to_string()))?;
+    let remembered =
+        serde_json::to_string(&remembered).map_err(|e| InitError::Ca(e.to_string()))?;
     for (name, text, mode) in [
         (ROOT, &made.root, Mode::Open),
         (ROOT_KEY, &made.root_key, Mode::Secret),
@@ -173,15 +207,14 @@ pub fn mesh(mesh: &Mesh, now: i64) -> Result<Vec<Made>, InitError> {
         path: at.clone(),
         source,
     })?;
-    let mut list = vec![
+    Ok(vec![
         thing("root certificate, for everybody", at.join(ROOT)),
         thing("root key, to be kept elsewhere", at.join(ROOT_KEY)),
-        thing("key that signs, for identity alone", at.join(INTERMEDIATE_KEY)),
-    ];
-    for service in &mesh.services {
-        list.extend(node(&mesh.folder, service, &mesh.hosts, now)?);
-    }
-    Ok(list)
+        thing(
+            "key that signs, for identity alone",
+            at.join(INTERMEDIATE_KEY),
+        ),
+    ])
 }
 
 /// Makes credential and settings of one service. Its instances share them.

@@ -47,8 +47,9 @@ impl Site {
             folder: files.path().to_owned(),
             trust_domain: DOMAIN.into(),
             identity: identity_url.clone(),
-            services: ["identity", "state", "gateway", "file"].map(Into::into).to_vec(),
+            services: ["identity", "state", "gateway", "file", "orchestrator"].map(Into::into).to_vec(),
             hosts: vec![],
+            if_absent: false,
         };
         init::mesh(&mesh, now()).unwrap();
         let mut site = Self {
@@ -57,11 +58,11 @@ impl Site {
             identity: None,
             leaf_lifetime,
         };
-        site.start_identity().await;
+        site.identity = Some(site.start_identity().await);
         site
     }
 
-    pub(crate) async fn start_identity(&mut self) {
+    pub(crate) async fn start_identity(&self) -> TestMesh {
         let listen = self.identity_url.trim_start_matches("https://").to_owned();
         let lifetime = self.leaf_lifetime;
         let ca = self.files.path().join("ca");
@@ -70,10 +71,8 @@ impl Site {
             config.set("mesh.ca", text(&ca.join("root.pem")));
             config.set("identity.ca", text(&ca));
             config.set("identity.leafLifetime", lifetime);
-            // The store outlives a stop.
         };
-        let identity = TestMesh::start_with(&[gearmesh_identity::SERVICE], settings).await;
-        self.identity = Some(identity);
+        TestMesh::start_with(&[gearmesh_identity::SERVICE], settings).await
     }
 
     /// Starts a service as a process of this mesh.
