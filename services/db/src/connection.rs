@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_fault::Refusal;
 use gearmesh_runtime::{Context, Found};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::config::Config;
 use crate::database::{Database, Settings};
@@ -23,6 +23,14 @@ pub(crate) struct Connections {
     files: Files,
     /// By name, with the version of the settings that they were opened with.
     open: Mutex<HashMap<String, (u64, Arc<Database>)>>,
+}
+
+/// Where the settings of a connection are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Configuration,
+    Vault,
+    Nowhere,
 }
 
 /// A connection as it is listed.
@@ -94,6 +102,10 @@ impl Connections {
 
     /// Logs in, then saves the settings.
     pub(crate) async fn connect(&self, name: &str, settings: &Settings) -> Result<(), Status> {
+        if self.place(name).await? == Place::Configuration {
+            let what = "is a connection of the configuration, which counts first; choose another name";
+            return Err(Error::parameter("connectionId", what).into());
+        }
         let database = self.made(name, settings).await?;
         database.verify().await?;
         let unwritable = |e: serde_json::Error| {
@@ -117,9 +129,25 @@ impl Connections {
 
     /// Lets the pools go, and the settings when they were saved.
     pub(crate) async fn disconnect(&self, name: &str) -> Result<bool, Status> {
+        let place = self.place(name).await?;
         let open = self.forget(name);
-        let saved = self.cx.connections().remove(KIND, name).await?;
-        Ok(open || saved)
+        match place {
+            Place::Configuration | Place::Nowhere => Ok(open),
+            Place::Vault => {
+                let saved = self.cx.connections().remove(KIND, name).await?;
+                Ok(open || saved)
+            }
+        }
+    }
+
+    /// Where a connection's settings are.
+    async fn place(&self, name: &str) -> Result<Place, Status> {
+        match self.cx.connections().find(KIND, Some(name)).await {
+            Ok(found) if found.version == 0 => Ok(Place::Configuration),
+            Ok(_) => Ok(Place::Vault),
+            Err(e) if e.code() == Code::NotFound => Ok(Place::Nowhere),
+            Err(e) => Err(e),
+        }
     }
 
     /// All connections, by name.

@@ -203,7 +203,7 @@ mod tests {
             (Dialect::Postgres, "CREATE TABLE t (a int)", false),
             (Dialect::MySql, "SHOW TABLES", true),
             (Dialect::MySql, "REPLACE INTO t VALUES (?)", false),
-            (Dialect::Sqlite, "PRAGMA table_info(t)", true),
+            (Dialect::Sqlite, "PRAGMA table_info('t')", true),
             (
                 Dialect::Sqlite,
                 "INSERT OR REPLACE INTO t VALUES (?)",

@@ -154,7 +154,7 @@ async fn one_statement_alone_runs(lab: &Lab) {
             )
             .await;
         assert_eq!(failure.reason, "DB_QUERY_FAILED");
-        let done = lab.sql("PRAGMA table_info(notes)").await;
+        let done = lab.sql("PRAGMA table_info('notes')").await;
         assert_eq!(done["count"], 2);
     }
 }
