@@ -4,5 +4,7 @@
 mod mesh;
 #[path = "mtls/refused.rs"]
 mod refused;
+#[path = "mtls/registered.rs"]
+mod registered;
 #[path = "mtls/renewed.rs"]
 mod renewed;

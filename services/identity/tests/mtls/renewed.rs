@@ -15,7 +15,7 @@ use tonic::service::Routes;
 use crate::mesh::{Site, causes, get, https, link, put};
 
 /// Who calls: an orchestrator that does nothing else.
-const CALLER: Service = Service {
+pub(crate) const CALLER: Service = Service {
     name: "orchestrator",
     descriptors: || gearmesh_api::DESCRIPTORS,
     start: |_| Box::pin(async { Ok(Routes::default()) }),
@@ -32,7 +32,7 @@ async fn caller(site: &Site, state: &TestMesh) -> TestMesh {
 }
 
 /// The link to `state`, once it has joined.
-async fn joined(caller: &TestMesh) -> Link {
+pub(crate) async fn joined(caller: &TestMesh) -> Link {
     let mesh = caller.mesh().seen_by(Peer::local("orchestrator"));
     for _ in 0..500 {
         if let Ok(link) = mesh.link("state") {
