@@ -27,9 +27,13 @@ pub(crate) async fn wait_for(
     state: State,
     limit: &Limit,
 ) -> Result<(), Error> {
+    let mut last = None;
     loop {
         let look = page.read("look", json!({"selector": selector}), limit);
-        let seen = limit.within("waiting for the element", look).await?;
+        let seen = match (limit.within("waiting for the element", look).await, last) {
+            (Err(Error::Timeout { .. }), Some(last)) => return Err(late(selector, &last)),
+            (seen, _) => seen?,
+        };
         let (found, visible) = (seen["found"] == true, seen["visible"] == true);
         let reached = match state {
             State::Visible => visible,
@@ -39,18 +43,17 @@ pub(crate) async fn wait_for(
         if reached {
             return Ok(());
         }
-        if limit.over() {
-            return Err(late(selector, found, &seen));
-        }
+        last = Some(seen);
         limit.look().await;
     }
 }
 
 /// What to say when an element was not in time what it should be.
-fn late(selector: &str, found: bool, seen: &Value) -> Error {
+fn late(selector: &str, seen: &Value) -> Error {
     let selector = selector.to_owned();
-    if found {
-        let reason = seen["reason"].as_str().unwrap_or("it can still be seen");
+    if seen["found"] == true {
+        let reason = seen["reason"].as_str();
+        let reason = reason.unwrap_or("it did not come to rest, or can still be seen");
         let reason = reason.to_owned();
         return Error::Interaction { selector, reason };
     }
@@ -59,18 +62,19 @@ fn late(selector: &str, found: bool, seen: &Value) -> Error {
 
 /// Waits until an element can be acted on: seen, enabled, at rest and on top.
 async fn ready(page: &Page, selector: &str, limit: &Limit) -> Result<(f64, f64), Error> {
-    let mut before = None;
+    let (mut before, mut last) = (None, None);
     loop {
         let look = page.read("reach", json!({"selector": selector}), limit);
-        let seen = limit.within("waiting for the element", look).await?;
+        let seen = match (limit.within("waiting for the element", look).await, last) {
+            (Err(Error::Timeout { .. }), Some(last)) => return Err(late(selector, &last)),
+            (seen, _) => seen?,
+        };
         let place = seen["x"].as_f64().zip(seen["y"].as_f64());
         match place {
             Some(place) if before == Some(place) => return Ok(place),
             place => before = place,
         }
-        if limit.over() {
-            return Err(late(selector, seen["found"] == true, &seen));
-        }
+        last = Some(seen);
         limit.look().await;
     }
 }

@@ -1,6 +1,6 @@
 //! A page of a session.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gearmesh_runtime::CancellationToken;
@@ -41,6 +41,8 @@ pub(crate) struct Page {
     cdp: Cdp,
     /// Rises with each use in the session.
     used: AtomicU64,
+    /// Whether it is being stopped, and will be free soon or gone.
+    halting: AtomicBool,
     url: Mutex<String>,
 }
 
@@ -83,6 +85,7 @@ impl Page {
             id: text(&attached, "sessionId"),
             cdp,
             used: AtomicU64::new(0),
+            halting: AtomicBool::new(false),
             url: Mutex::default(),
         };
         page.call("Page.enable", json!({})).await?;
@@ -198,6 +201,14 @@ impl Page {
         url.clone_into(&mut own);
     }
 
+    pub(crate) fn is_halting(&self) -> bool {
+        self.halting.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_halting(&self, halting: bool) {
+        self.halting.store(halting, Ordering::SeqCst);
+    }
+
     pub(crate) fn used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
@@ -218,8 +229,21 @@ impl Page {
     pub(crate) async fn halt(&self) -> Result<(), Error> {
         self.call("Runtime.terminateExecution", json!({})).await?;
         self.call("Page.stopLoading", json!({})).await?;
-        let place = self.ask("place", Value::Null).await?;
-        self.set_url(place["url"].as_str().unwrap_or_default());
+        // Only a page that has stopped answers this.
+        self.ask("place", Value::Null).await?;
+        self.note_url().await
+    }
+
+    /// Notes where the page is. The browser knows it, also of a page that is at work.
+    pub(crate) async fn note_url(&self) -> Result<(), Error> {
+        let history = self.call("Page.getNavigationHistory", json!({})).await?;
+        let current = history["currentIndex"].as_u64().unwrap_or_default();
+        let current = usize::try_from(current).unwrap_or_default();
+        self.set_url(
+            history["entries"][current]["url"]
+                .as_str()
+                .unwrap_or_default(),
+        );
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gearmesh_runtime::{CancellationToken, Context};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::chrome::Chrome;
@@ -167,6 +167,10 @@ impl Session {
         if let Some((page, turn)) = free {
             return Ok(self.lend(page, turn));
         }
+        // A page that a call left behind goes on; a copy would not know what it knows.
+        if let Some(page) = source.as_ref().filter(|p| p.is_halting()) {
+            return self.named(&page.name).await;
+        }
         if how == Use::Open {
             return self.further(false).await;
         }
@@ -203,7 +207,11 @@ impl Session {
         let free = all
             .iter()
             .find_map(|p| Some((p.clone(), p.turn.clone().try_lock_owned().ok()?)));
-        (free, all.into_iter().find(|p| !p.url().is_empty()))
+        (
+            free,
+            all.into_iter()
+                .find(|p| !p.url().is_empty() || p.is_halting()),
+        )
     }
 
     /// Opens a further page.
@@ -298,14 +306,8 @@ impl Lease {
         if self.page.temporary || self.page.gone.is_cancelled() {
             self.session.forget(&self.page);
         } else {
-            let place = tokio::select! {
-                place = self.page.ask("place", Value::Null) => place,
-                // A page that does not answer is stopped.
-                () = self.session.cx.clock().sleep(HALT_MAX) => return result,
-            };
-            if let Ok(place) = place {
-                self.page.set_url(place["url"].as_str().unwrap_or_default());
-            }
+            // A page that is lost now is told to the next call.
+            let _ = self.page.note_url().await;
         }
         self.session.touch();
         self.turn = None;
@@ -318,6 +320,7 @@ impl Drop for Lease {
         let (session, page) = (self.session.clone(), self.page.clone());
         if let Some(turn) = self.turn.take() {
             let cx = session.cx.clone();
+            page.set_halting(true);
             cx.serve(async move {
                 let clock = session.cx.clock().clone();
                 let halted = !page.temporary
@@ -328,6 +331,7 @@ impl Drop for Lease {
                 if !halted {
                     session.forget(&page);
                 }
+                page.set_halting(false);
                 drop(turn);
             });
         }
