@@ -11,12 +11,16 @@
 //! requests fail" is decided.
 
 mod api;
+mod db;
 mod error;
 mod fault;
 mod log;
+mod mail;
 mod page;
 mod report;
 mod site;
 
+pub use db::demo_db;
 pub use error::Error;
+pub use mail::{DemoMail, MailAddresses};
 pub use site::DemoSite;

@@ -18,6 +18,8 @@ pub(crate) fn index() -> String {
          <li><a href=\"/articles\">Articles</a></li>\n\
          <li><a href=\"/changing\">A page that changes</a></li>\n\
          <li><a href=\"/form\">A form</a></li>\n\
+         <li><a href=\"/items\">Items in stock</a></li>\n\
+         <li><a href=\"/order\">An order</a></li>\n\
          <li><a href=\"/api/quotes\">Quotes as JSON</a></li>\n</ul>",
     )
 }
@@ -68,6 +70,59 @@ pub(crate) fn form() -> String {
          <label>Name <input name=\"name\" required></label>\n\
          <button type=\"submit\">Send</button>\n</form>",
     )
+}
+
+/// What is in stock: name, price in euro and how many.
+const ITEMS: [(&str, u32, u32); 3] = [("Anvil", 120, 3), ("Bellows", 45, 5), ("Crucible", 30, 7)];
+
+/// The list of what is in stock.
+pub(crate) fn items() -> String {
+    let mut list = String::new();
+    for (name, price, count) in ITEMS {
+        list.push_str(&format!(
+            "<li class=\"item\"><a href=\"/order?item={name}\"><span class=\"name\">{name}</span></a> \
+             <span class=\"price\">{price}</span> <span class=\"count\">{count}</span></li>\n"
+        ));
+    }
+    page("Items", &format!("<ul>\n{list}</ul>"))
+}
+
+/// A form whose answer is a page that shows what was sent.
+pub(crate) fn order(item: &str) -> String {
+    let mut options = String::new();
+    for (name, ..) in ITEMS {
+        let selected = if name == item { " selected" } else { "" };
+        options.push_str(&format!("<option{selected}>{name}</option>"));
+    }
+    page(
+        "An order",
+        &format!(
+            "<form method=\"post\" action=\"/order\">\n\
+             <label>Item <select id=\"item\" name=\"item\">{options}</select></label>\n\
+             <label>Count <input id=\"count\" name=\"count\" type=\"number\" value=\"1\"></label>\n\
+             <label>Note <input id=\"note\" name=\"note\"></label>\n\
+             <label><input id=\"express\" name=\"express\" type=\"checkbox\"> Express</label>\n\
+             <button type=\"submit\">Order</button>\n</form>"
+        ),
+    )
+}
+
+/// What was sent with the form, by the names of its fields.
+pub(crate) fn ordered(fields: &[(String, String)]) -> String {
+    let mut list = String::new();
+    for (name, value) in fields {
+        let (name, value) = (escaped(name), escaped(value));
+        list.push_str(&format!("<dt>{name}</dt><dd id=\"{name}\">{value}</dd>\n"));
+    }
+    page("Ordered", &format!("<dl>\n{list}</dl>"))
+}
+
+/// Text that a page shows as it is.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// What stands at no address.

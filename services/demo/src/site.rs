@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get, post};
-use axum::{Json, Router};
+use axum::{Form, Json, Router};
 use gearmesh_runtime::{CancellationToken, Clock, SystemClock};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -119,6 +119,8 @@ fn router(shared: Shared) -> Router {
             get(|Extension(Nth(n))| async move { Html(page::changing(n)) }),
         )
         .route("/form", get(|| async { Html(page::form()) }))
+        .route("/items", get(|| async { Html(page::items()) }))
+        .route("/order", get(order).post(ordered))
         .route("/slow", get(|| async { Json(json!({"slow": true})) }))
         .route(
             "/callback",
@@ -266,6 +268,14 @@ async fn article(Segment(slug): Segment<String>) -> Response {
         Some(article) => Html(page::article(article)).into_response(),
         None => (StatusCode::NOT_FOUND, Html(page::missing())).into_response(),
     }
+}
+
+async fn order(Query(query): Query<HashMap<String, String>>) -> Html<String> {
+    Html(page::order(query.get("item").map_or("", String::as_str)))
+}
+
+async fn ordered(Form(fields): Form<Vec<(String, String)>>) -> Html<String> {
+    Html(page::ordered(&fields))
 }
 
 async fn order_report(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {

@@ -241,3 +241,29 @@ async fn pages_are_whole_and_foreign_hosts_are_refused() {
     stream.read_to_string(&mut text).await.unwrap();
     assert!(text.starts_with("HTTP/1.1 403"), "{text}");
 }
+
+#[tokio::test]
+async fn order_is_shown_as_it_was_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Site::start(folder.path()).await;
+    let items = site.get("/items").await;
+    assert_eq!(items.body.matches("<li class=\"item\">").count(), 3);
+    let form = site.get("/order?item=Bellows").await;
+    assert!(form.body.contains("<option selected>Bellows</option>"));
+    let headers = "content-type: application/x-www-form-urlencoded\r\n";
+    let sent = site
+        .send("POST", "/order", headers, "item=Anvil&note=%3Cb%3E%20%26")
+        .await;
+    assert_eq!(sent.status, 200);
+    assert!(
+        sent.body.contains("<dd id=\"item\">Anvil</dd>"),
+        "{}",
+        sent.body
+    );
+    assert!(
+        sent.body.contains("<dd id=\"note\">&lt;b&gt; &amp;</dd>"),
+        "{}",
+        sent.body
+    );
+    site.stop().await;
+}
