@@ -72,7 +72,11 @@ impl Definition {
             )),
             (Some(one), Some(two)) => Err(Error::parameter(
                 "cronExpression",
-                format!("a schedule has one kind, not {} and {}", one.name(), two.name()),
+                format!(
+                    "a schedule has one kind, not {} and {}",
+                    one.name(),
+                    two.name()
+                ),
             )),
         }
     }

@@ -71,7 +71,9 @@ impl Figures {
 
     /// The mean of the durations.
     pub(crate) fn mean(&self) -> Option<i64> {
-        let count = i64::try_from(self.durations.len()).ok().filter(|n| *n > 0)?;
+        let count = i64::try_from(self.durations.len())
+            .ok()
+            .filter(|n| *n > 0)?;
         Some(self.durations.iter().sum::<i64>() / count)
     }
 
@@ -132,12 +134,11 @@ impl Table {
 
 /// Deletes what has ended.
 pub(crate) async fn clear(tx: &mut SqliteConnection, schedule: &str) -> Result<i64> {
-    let gone = sqlx::query(
-        "DELETE FROM fire WHERE schedule = ? AND status NOT IN ('due', 'started')",
-    )
-    .bind(schedule)
-    .execute(&mut *tx)
-    .await?;
+    let gone =
+        sqlx::query("DELETE FROM fire WHERE schedule = ? AND status NOT IN ('due', 'started')")
+            .bind(schedule)
+            .execute(&mut *tx)
+            .await?;
     Ok(i64::try_from(gone.rows_affected()).unwrap_or(i64::MAX))
 }
 

@@ -19,7 +19,10 @@ fn hash(parts: &[&str]) -> [u8; 32] {
 /// The key under which the orchestrator starts the run of a fire once.
 pub(crate) fn request_key(schedule: &str, fire_at_ms: i64, origin: &str) -> String {
     let hash = hash(&["fire", schedule, &fire_at_ms.to_string(), origin]);
-    format!("fire_{}", hex::encode(hash.get(..KEY_BYTES).unwrap_or(&hash)))
+    format!(
+        "fire_{}",
+        hex::encode(hash.get(..KEY_BYTES).unwrap_or(&hash))
+    )
 }
 
 /// What tells a run by hand under a caller's key apart from all others.
@@ -50,7 +53,10 @@ mod tests {
         assert_ne!(request_key("a1", 1, ""), request_key("a", 11, ""));
         let waits: Vec<i64> = (0..100).map(|n| jitter("a", n, 1000)).collect();
         assert!(waits.iter().all(|w| (0..1000).contains(w)));
-        assert_eq!(waits, (0..100).map(|n| jitter("a", n, 1000)).collect::<Vec<_>>());
+        assert_eq!(
+            waits,
+            (0..100).map(|n| jitter("a", n, 1000)).collect::<Vec<_>>()
+        );
         assert!(waits.iter().max() > waits.iter().min());
         assert_eq!(jitter("a", 1, 0), 0);
     }

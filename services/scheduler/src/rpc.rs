@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gearmesh_api::scheduler::v1 as api;
 use gearmesh_api::scheduler::v1::scheduler_service_server::SchedulerService;
-use gearmesh_runtime::{CallOf, Keyed};
 use gearmesh_fault::Failure;
+use gearmesh_runtime::{CallOf, Keyed};
 use jiff::Timestamp;
 use prost::Message;
 use tonic::{Request, Response, Status};
@@ -87,7 +87,11 @@ impl SchedulerService for Rpc {
     }
 
     async fn get(&self, request: Request<api::GetRequest>) -> Answer<api::GetResponse> {
-        let row = self.schedules.table.get(&request.into_inner().schedule_id).await?;
+        let row = self
+            .schedules
+            .table
+            .get(&request.into_inner().schedule_id)
+            .await?;
         let timetable = row.definition.timetable(row.created)?;
         Ok(Response::new(api::GetResponse {
             next_run: row.next_fire.map(convert::timestamp),
@@ -160,7 +164,10 @@ impl SchedulerService for Rpc {
     }
 
     async fn pause(&self, request: Request<api::PauseRequest>) -> Answer<api::PauseResponse> {
-        let row = self.schedules.pause(&request.into_inner().schedule_id).await?;
+        let row = self
+            .schedules
+            .pause(&request.into_inner().schedule_id)
+            .await?;
         Ok(Response::new(api::PauseResponse {
             message: sentence(&row, "is paused"),
             schedule: Some(convert::schedule(&row, false)),
@@ -168,7 +175,10 @@ impl SchedulerService for Rpc {
     }
 
     async fn resume(&self, request: Request<api::ResumeRequest>) -> Answer<api::ResumeResponse> {
-        let row = self.schedules.resume(&request.into_inner().schedule_id).await?;
+        let row = self
+            .schedules
+            .resume(&request.into_inner().schedule_id)
+            .await?;
         Ok(Response::new(api::ResumeResponse {
             message: sentence(&row, "is resumed"),
             schedule: Some(convert::schedule(&row, false)),
@@ -177,7 +187,11 @@ impl SchedulerService for Rpc {
 
     async fn run_now(&self, request: Request<api::RunNowRequest>) -> Answer<api::RunNowResponse> {
         let key = request.call().key;
-        let row = self.schedules.table.get(&request.into_inner().schedule_id).await?;
+        let row = self
+            .schedules
+            .table
+            .get(&request.into_inner().schedule_id)
+            .await?;
         if !row.enabled && row.reason != ENDED {
             return Err(Error::Disabled(row.definition.name).into());
         }
@@ -347,7 +361,10 @@ fn page_token(token: &str) -> Result<String> {
     }
     let after = token.strip_prefix(TOKEN_PREFIX);
     after.map(str::to_owned).ok_or_else(|| {
-        Error::parameter("pageToken", format!("`{token}` is no token of a page before"))
+        Error::parameter(
+            "pageToken",
+            format!("`{token}` is no token of a page before"),
+        )
     })
 }
 

@@ -38,7 +38,9 @@ impl Runs {
     }
 
     fn client(&self) -> Result<OrchestratorServiceClient<Link>, Status> {
-        Ok(OrchestratorServiceClient::new(self.context.link(ORCHESTRATOR)?))
+        Ok(OrchestratorServiceClient::new(
+            self.context.link(ORCHESTRATOR)?,
+        ))
     }
 
     /// Starts a run, or finds the one that the key started before.
@@ -70,7 +72,10 @@ impl Runs {
         let message = api::GetRunRequest {
             run_id: run.to_owned(),
         };
-        let answer = self.client()?.get_run(request(message, Call::default())?).await?;
+        let answer = self
+            .client()?
+            .get_run(request(message, Call::default())?)
+            .await?;
         Ok(answer.into_inner().run.unwrap_or_default())
     }
 
@@ -79,7 +84,9 @@ impl Runs {
         let message = api::CancelRunRequest {
             run_id: run.to_owned(),
         };
-        self.client()?.cancel_run(request(message, Call::default())?).await?;
+        self.client()?
+            .cancel_run(request(message, Call::default())?)
+            .await?;
         Ok(())
     }
 
@@ -93,7 +100,10 @@ impl Runs {
             file_name: target.file_name.clone(),
             dialect: target.dialect.to_owned(),
         };
-        let answer = self.client()?.validate(request(message, Call::default())?).await?;
+        let answer = self
+            .client()?
+            .validate(request(message, Call::default())?)
+            .await?;
         let answer = answer.into_inner();
         if answer.valid {
             return Ok(());

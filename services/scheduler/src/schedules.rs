@@ -95,11 +95,7 @@ impl Schedules {
     }
 
     /// Checks a definition and gives its first fire.
-    async fn checked(
-        &self,
-        definition: &mut Definition,
-        now_ms: i64,
-    ) -> Result<(Timetable, i64)> {
+    async fn checked(&self, definition: &mut Definition, now_ms: i64) -> Result<(Timetable, i64)> {
         if definition.name.trim() != definition.name {
             let message = "a name does not begin or end with a blank";
             return Err(Error::parameter("name", message));

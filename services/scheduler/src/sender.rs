@@ -120,7 +120,10 @@ impl Sender {
     async fn once(&self, now: i64) -> Result<Duration> {
         let mut by_schedule: BTreeMap<String, Vec<FireRow>> = BTreeMap::new();
         for fire in self.table.unsent(now, BATCH).await? {
-            by_schedule.entry(fire.schedule.clone()).or_default().push(fire);
+            by_schedule
+                .entry(fire.schedule.clone())
+                .or_default()
+                .push(fire);
         }
         let steps: Vec<Result<Step>> = futures::stream::iter(by_schedule)
             .map(|(schedule, fires)| self.send_all(schedule, fires))
@@ -139,7 +142,11 @@ impl Sender {
             None => OUTCOMES_EVERY_MS,
         };
         // A clock that is set is seen within a second.
-        let most = if wait < OUTCOMES_EVERY_MS { 1_000 } else { OUTCOMES_EVERY_MS };
+        let most = if wait < OUTCOMES_EVERY_MS {
+            1_000
+        } else {
+            OUTCOMES_EVERY_MS
+        };
         Ok(Duration::from_millis(wait.clamp(1, most).unsigned_abs()))
     }
 
@@ -156,7 +163,10 @@ impl Sender {
         let overlap = row.definition.policy().overlap;
         for (place, fire) in fires.iter().enumerate() {
             // Only a fire by the clock heeds runs that are open.
-            if fire.origin.is_empty() && overlap != Overlap::Allow && self.is_open(&schedule).await? {
+            if fire.origin.is_empty()
+                && overlap != Overlap::Allow
+                && self.is_open(&schedule).await?
+            {
                 match overlap {
                     Overlap::Skip => {
                         self.table.skipped(fire, "OVERLAP").await?;

@@ -38,7 +38,10 @@ impl Target {
             ("tool", definition.tool.is_some()),
             ("actionType", definition.action_type.is_some()),
         ];
-        let mut given = given.into_iter().filter(|(_, is)| *is).map(|(name, _)| name);
+        let mut given = given
+            .into_iter()
+            .filter(|(_, is)| *is)
+            .map(|(name, _)| name);
         match (given.next(), given.next()) {
             (Some("workflow"), None) => workflow(definition),
             (Some("tool"), None) => tool(definition),
@@ -57,7 +60,10 @@ impl Target {
 
 fn only(is: bool, field: &'static str, of: &str) -> Result<()> {
     if is {
-        return Err(Error::parameter(field, format!("`{field}` belongs to {of}")));
+        return Err(Error::parameter(
+            field,
+            format!("`{field}` belongs to {of}"),
+        ));
     }
     Ok(())
 }
@@ -90,12 +96,19 @@ fn tool(d: &Definition) -> Result<Target> {
 
 /// The actions of Oktyv (seed-tools.md 2.7).
 fn action(d: &Definition) -> Result<Target> {
-    only(d.params.is_some(), "params", "tool; an action has actionConfig")?;
+    only(
+        d.params.is_some(),
+        "params",
+        "tool; an action has actionConfig",
+    )?;
     let kind = d.action_type.as_deref().unwrap_or_default();
     let mut params = match &d.action_config {
         Some(Value::Object(config)) => config.clone(),
         None | Some(_) => {
-            return Err(Error::parameter("actionConfig", "`actionConfig` is an object"));
+            return Err(Error::parameter(
+                "actionConfig",
+                "`actionConfig` is an object",
+            ));
         }
     };
     let engine = match kind {
@@ -127,7 +140,11 @@ fn action(d: &Definition) -> Result<Target> {
 }
 
 fn one_task(d: &Definition, tool: &str, params: Map<String, Value>) -> Result<Target> {
-    only(!d.inputs.is_empty(), "inputs", "workflow; a tool has params")?;
+    only(
+        !d.inputs.is_empty(),
+        "inputs",
+        "workflow; a tool has params",
+    )?;
     only(d.file_name.is_some(), "fileName", "workflow")?;
     let mut task = json!({
         "id": TASK,
@@ -225,8 +242,14 @@ mod tests {
             tool("file", json!({"operation": "copy", "source": "a"})),
             (json!("file.copy"), json!({"source": "a"}))
         );
-        assert_eq!(tool("database", json!({"operation": "query"})).0, json!("db.query"));
-        assert_eq!(tool("email", json!({"tool": "email_smtp_send"})).0, json!("email_smtp_send"));
+        assert_eq!(
+            tool("database", json!({"operation": "query"})).0,
+            json!("db.query")
+        );
+        assert_eq!(
+            tool("email", json!({"tool": "email_smtp_send"})).0,
+            json!("email_smtp_send")
+        );
     }
 
     #[test]
@@ -248,7 +271,10 @@ mod tests {
             ..Definition::default()
         };
         for bad in [none, two, foreign, list] {
-            assert!(matches!(Target::of(&bad), Err(Error::Parameter { .. })), "{bad:?}");
+            assert!(
+                matches!(Target::of(&bad), Err(Error::Parameter { .. })),
+                "{bad:?}"
+            );
         }
     }
 }

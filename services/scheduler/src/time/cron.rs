@@ -14,7 +14,13 @@ const FIELD: &str = "cronExpression";
 
 /// Short names; `@reboot` is none, since a schedule knows no start of a machine.
 const NAMES: [&str; 7] = [
-    "@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly",
+    "@yearly",
+    "@annually",
+    "@monthly",
+    "@weekly",
+    "@daily",
+    "@midnight",
+    "@hourly",
 ];
 
 /// A cron expression. croner reads it and tells which days it means; the walk

@@ -1,8 +1,8 @@
 //! Zones and instants as they are written.
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 
 use super::RuleError;
 

@@ -16,7 +16,6 @@ mod rule_text;
 mod timetable;
 mod words;
 
-
 pub(crate) use line::{Fire, Mark};
 pub(crate) use timetable::{Kind, Spec, Timetable};
 

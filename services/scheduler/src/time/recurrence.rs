@@ -225,7 +225,9 @@ pub(super) fn positions<T: Copy + Ord>(values: &[T], positions: &[i32]) -> Vec<T
     let mut found: Vec<T> = positions
         .iter()
         .filter_map(|position| {
-            let at = usize::try_from(position.unsigned_abs()).ok()?.checked_sub(1)?;
+            let at = usize::try_from(position.unsigned_abs())
+                .ok()?
+                .checked_sub(1)?;
             if *position > 0 {
                 values.get(at).copied()
             } else {

@@ -83,7 +83,10 @@ impl RuleText {
             return Err(refuse("INTERVAL is at least 1"));
         }
         let signed = |values: &[u8]| -> Vec<i8> {
-            let mut values: Vec<i8> = values.iter().filter_map(|v| i8::try_from(*v).ok()).collect();
+            let mut values: Vec<i8> = values
+                .iter()
+                .filter_map(|v| i8::try_from(*v).ok())
+                .collect();
             values.sort_unstable();
             values.dedup();
             values
@@ -127,7 +130,9 @@ fn lines<'a>(text: &'a str, zone: &TimeZone) -> Result<Lines<'a>, RuleError> {
         let mut params = head.split(';');
         let name = params.next().unwrap_or_default().to_ascii_uppercase();
         for param in params {
-            let zoned = param.split_once('=').filter(|(k, _)| k.eq_ignore_ascii_case("TZID"));
+            let zoned = param
+                .split_once('=')
+                .filter(|(k, _)| k.eq_ignore_ascii_case("TZID"));
             if let Some((_, id)) = zoned
                 && zone.iana_name() != Some(id)
             {
@@ -151,7 +156,9 @@ fn lines<'a>(text: &'a str, zone: &TimeZone) -> Result<Lines<'a>, RuleError> {
         }
     }
     if found.excluded.len() + found.added.len() > DATES_MAX {
-        return Err(refuse(format!("EXDATE and RDATE hold at most {DATES_MAX} dates")));
+        return Err(refuse(format!(
+            "EXDATE and RDATE hold at most {DATES_MAX} dates"
+        )));
     }
     Ok(found)
 }

@@ -224,7 +224,10 @@ impl Timetable {
             },
             ..self.clone()
         };
-        let changes = self.zone.following(now).take_while(|t| t.timestamp() <= last);
+        let changes = self
+            .zone
+            .following(now)
+            .take_while(|t| t.timestamp() <= last);
         for change in changes {
             let at = change.timestamp();
             let day = SignedDuration::from_hours(24);
@@ -290,7 +293,10 @@ fn except(texts: &[String]) -> Result<BTreeSet<Date>, RuleError> {
 fn rule(spec: &Spec, zone: &TimeZone, created: Timestamp) -> Result<Rule, RuleError> {
     let takes_start = matches!(spec.kind, Kind::Rrule(_) | Kind::Interval(_));
     if spec.start.is_some() && !takes_start {
-        let message = format!("`start` belongs to rrule and interval, not to {}", spec.kind.name());
+        let message = format!(
+            "`start` belongs to rrule and interval, not to {}",
+            spec.kind.name()
+        );
         return Err(RuleError::invalid("start", message));
     }
     Ok(match &spec.kind {

@@ -36,7 +36,10 @@ pub(super) fn of(spec: &Spec, zone: &TimeZone) -> Result<String, RuleError> {
         }
         Kind::Once(text) => {
             let at = instant("executeAt", text, zone)?;
-            format!("Once, at {} in {name}", zone.to_datetime(at).strftime("%F %T"))
+            format!(
+                "Once, at {} in {name}",
+                zone.to_datetime(at).strftime("%F %T")
+            )
         }
     })
 }
@@ -66,7 +69,13 @@ fn rule(rule: &RuleText) -> String {
     list(" in week ", numbers(&rule.week_numbers));
     let year_days = rule.year_days.iter().map(ToString::to_string).collect();
     list(" on day of the year ", year_days);
-    list(" on day ", rule.month_days.iter().map(|d| place(i64::from(*d))).collect());
+    list(
+        " on day ",
+        rule.month_days
+            .iter()
+            .map(|d| place(i64::from(*d)))
+            .collect(),
+    );
     list(" on ", rule.weekdays.iter().map(nth).collect());
     let positions = rule.set_pos.iter().map(|p| place(i64::from(*p)));
     list(", of these the ", positions.collect());
@@ -117,8 +126,18 @@ fn place(n: i64) -> String {
 
 fn month(n: i8) -> String {
     const NAMES: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September",
-        "October", "November", "December",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
     ];
     let at = usize::try_from(n - 1).ok();
     at.and_then(|at| NAMES.get(at)).unwrap_or(&"?").to_string()
