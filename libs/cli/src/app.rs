@@ -18,7 +18,8 @@ use crate::output::{Format, Output};
 use crate::starter::Starter;
 use crate::validate::Checker;
 use crate::{
-    call, explain, init, plan, report, run, runs, serve, server, token, tool, validate, words,
+    call, explain, init, plan, report, run, runs, schedule, serve, server, token, tool, validate,
+    words,
 };
 
 /// A command under way.
@@ -82,6 +83,11 @@ impl App {
                 explain::explain(&mut self.output, &built_in()?, &code).map(|()| Exit::Done)
             }
             Command::Run(args) => self.run(args),
+            Command::Schedule(command) => {
+                self.find_server();
+                self.log("error");
+                block_on(self.threads(), schedule::command(self, command))
+            }
             Command::Validate(args) => {
                 self.choose(args.format);
                 self.check(args.offline, async |app, checker| {
@@ -104,6 +110,10 @@ impl App {
             Command::Serve(args) => {
                 self.log("warn");
                 block_on(Threads::Many, serve::serve(self, args))
+            }
+            Command::Demo { connections } => {
+                self.log("warn");
+                block_on(Threads::Many, serve::demo(self, connections))
             }
             Command::Init(args) => {
                 self.log("warn");

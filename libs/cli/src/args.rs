@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::schedule_args::ScheduleCommand;
 use crate::globals::{Globals, duration};
+use crate::schedule_args::ScheduleCommand;
 
 /// Runs workflows over tools: files, HTTP, state and whatever joins.
 #[derive(Debug, Parser)]
@@ -261,10 +261,20 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "SERVICE")]
     pub(crate) node: Option<String>,
     /// A client with a certificate; the CA must be there
-    #[arg(long, value_name = "NAME", requires = "scopes", conflicts_with = "node")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "scopes",
+        conflicts_with = "node"
+    )]
     pub(crate) client: Option<String>,
     /// What the client may do, as `file:read,http:*`
-    #[arg(long, value_name = "SCOPES", value_delimiter = ',', requires = "client")]
+    #[arg(
+        long,
+        value_name = "SCOPES",
+        value_delimiter = ',',
+        requires = "client"
+    )]
     pub(crate) scopes: Vec<String>,
     /// How long the client's certificate is valid, at most 55m [default: 55m]
     #[arg(long, value_name = "TIME", value_parser = duration, requires = "client")]

@@ -129,7 +129,7 @@ fn show(output: &mut Output, answer: &Value) -> Result<(), Error> {
 }
 
 /// Asks before what cannot be taken back.
-fn confirm(app: &mut App, tool: &Tool, params: &Value) -> Result<(), Error> {
+pub(crate) fn confirm(app: &mut App, tool: &Tool, params: &Value) -> Result<(), Error> {
     let class = tool.class_of(params);
     let must_ask = class.effect == Effect::Destructive && tool.approval >= Approval::Confirm;
     if !must_ask || app.globals.yes {

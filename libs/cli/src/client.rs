@@ -34,11 +34,11 @@ pub(crate) fn built_in() -> Result<Catalog, Error> {
 }
 
 impl Client {
-    /// A client that knows the orchestrator's tools. Connects at the first call.
+    /// A client that knows the tools of orchestrator and scheduler. Connects at the first call.
     pub(crate) fn of_runs(url: &str, timeout: Option<Duration>) -> Result<Self, Error> {
         let catalog = Catalog::build(&[Source {
             descriptors: DESCRIPTORS,
-            engines: Engines::Only(&["orchestrator"]),
+            engines: Engines::Only(&["orchestrator", "scheduler"]),
         }])?;
         Self::with(url, Arc::new(catalog), timeout)
     }

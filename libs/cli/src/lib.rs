@@ -33,6 +33,8 @@ mod report;
 mod row;
 mod run;
 mod runs;
+mod schedule;
+mod schedule_args;
 mod serve;
 mod server;
 mod starter;
@@ -49,5 +51,5 @@ mod words;
 
 pub use app::main;
 pub use starter::{
-    InitOptions, InitWhat, MESH_LOCK, Made, StartError, StartOptions, Started, Starter,
+    Demo, DemoOptions, InitOptions, InitWhat, MESH_LOCK, Made, StartError, StartOptions, Started, Starter,
 };
