@@ -7,13 +7,16 @@ use http::{Method, StatusCode};
 
 use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_fault::Refusal;
+use gearmesh_link::names;
 use gearmesh_runtime::Context;
-use gearmesh_runtime::trace::Served;
+use gearmesh_runtime::trace::{self, Served};
+use tonic::Status;
 
 use crate::config::{Config, Error};
 use crate::grpc::Proxy;
 use crate::health::Health;
 use crate::limits::URL_MAX;
+use crate::login::{Login, Shown};
 use crate::mcp;
 use crate::origin::Origins;
 use crate::reply::{Asker, Refused, Response};
@@ -34,6 +37,7 @@ struct Inner {
     proxy: Proxy,
     mcp: mcp::Endpoint,
     health: Health,
+    login: Login,
 }
 
 impl Gateway {
@@ -48,6 +52,7 @@ impl Gateway {
         let inner = Inner {
             views: Views::new(mesh.clone()),
             health: Health::new(&cx),
+            login: Login::new(&cx),
             proxy: Proxy::new(&cx),
             mcp: mcp::Endpoint::new(mesh, &origins),
             origins,
@@ -64,13 +69,19 @@ impl Gateway {
         served.answer(self.dispatch(request)).await
     }
 
-    async fn dispatch(&self, request: http::Request<Body>) -> Response {
+    async fn dispatch(&self, mut request: http::Request<Body>) -> Response {
         let this = &self.inner;
+        // What we tell the caller of its trace is what a collector is told.
+        if let Some(trace) = trace::current()
+            && let Ok(trace) = trace.parse()
+        {
+            request.headers_mut().insert(names::TRACE, trace);
+        }
         let foreign = this.origins.check(request.uri(), request.headers());
         if Proxy::takes(request.headers()) {
             return match foreign {
-                Ok(()) => this.proxy.answer(request).await,
-                Err(refusal) => tonic::Status::from(refusal).into_http(),
+                Ok(()) => self.grpc(request).await.unwrap_or_else(Status::into_http),
+                Err(refusal) => Status::from(refusal).into_http(),
             };
         }
         let asker = Asker::of(request.headers(), this.cx.rng().as_ref());
@@ -90,17 +101,48 @@ impl Gateway {
         }
     }
 
-    async fn http(&self, request: http::Request<Body>, asker: &Asker) -> Result<Response, Refused> {
+    /// Health is for everybody; all else is for those who have logged in.
+    async fn grpc(&self, mut request: http::Request<Body>) -> Result<Response, Status> {
         let this = &self.inner;
-        let path = request.uri().path();
-        if mcp::Endpoint::takes(path) {
-            return Ok(this.mcp.answer(request).await);
+        if !Proxy::is_health(request.uri().path()) {
+            let caller = this.login.caller(Shown::by(&request)).await?;
+            request.extensions_mut().insert(caller);
         }
+        Ok(this.proxy.answer(request).await)
+    }
+
+    /// Health is for everybody; all else is for those who have logged in.
+    async fn http(
+        &self,
+        mut request: http::Request<Body>,
+        asker: &Asker,
+    ) -> Result<Response, Refused> {
+        let this = &self.inner;
         if let Some(response) = this.health.answer(&request)? {
             return Ok(response);
         }
+        let caller = this
+            .login
+            .caller(Shown::by(&request))
+            .await
+            .map_err(challenged)?;
+        request.extensions_mut().insert(caller);
+        if mcp::Endpoint::takes(request.uri().path()) {
+            return Ok(this.mcp.answer(request).await);
+        }
         let view = this.views.now();
         Box::pin(rest::answer(&this.cx, view, asker, request)).await
+    }
+}
+
+/// A refusal for want of a login says which logins there are (RFC 9110, 11.6.1).
+fn challenged(status: Status) -> Refused {
+    let unknown = status.code() == tonic::Code::Unauthenticated;
+    let refused = Refused::from(status);
+    if unknown {
+        refused.header(http::header::WWW_AUTHENTICATE, "Bearer realm=\"gearmesh\"")
+    } else {
+        refused
     }
 }
 

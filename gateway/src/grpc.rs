@@ -19,6 +19,7 @@ use gearmesh_fault::Refusal;
 use gearmesh_link::{Call, names};
 use gearmesh_runtime::{Context, Reflection};
 
+use crate::caller::Caller;
 use crate::deadline;
 use crate::health::GrpcHealth;
 use crate::reply::Response;
@@ -74,6 +75,11 @@ impl Proxy {
         }
     }
 
+    /// Whether a request asks for health.
+    pub(crate) fn is_health(path: &str) -> bool {
+        GrpcHealth::serves(path)
+    }
+
     pub(crate) async fn answer(&self, request: http::Request<Body>) -> Response {
         let request = request.map(GrpcBody::new);
         let path = request.uri().path();
@@ -117,6 +123,11 @@ impl Proxy {
             .rpc(path)
             .filter(|rpc| is_open(rpc))
             .ok_or_else(|| unknown(&catalog, path))?;
+        let caller = request.extensions().get::<Caller>();
+        caller.ok_or_else(nobody)?.may_use(rpc)?;
+        let principal = caller
+            .and_then(Caller::principal)
+            .and_then(|p| HeaderValue::from_str(p).ok());
         let link = self.cx.link(&rpc.engine)?;
         let engine = HeaderValue::from_str(&rpc.engine).map_err(|e| {
             Refusal::new(
@@ -127,6 +138,9 @@ impl Proxy {
         let headers = request.headers_mut();
         strip(headers);
         headers.insert(names::ENGINE, engine);
+        if let Some(principal) = principal {
+            headers.insert(names::PRINCIPAL, principal);
+        }
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         *request.version_mut() = Version::HTTP_2;
         Ok(link)
@@ -140,6 +154,11 @@ fn is_open(rpc: &Rpc) -> bool {
             .access
             .as_ref()
             .is_some_and(|a| a.peers.iter().any(|p| p == PEER))
+}
+
+/// INVARIANT: the gateway lets nobody come so far without a login.
+fn nobody() -> Refusal {
+    Refusal::new(CommonFault::Unauthenticated, "nobody has logged in")
 }
 
 /// Removes what a caller from outside may not say.

@@ -11,12 +11,14 @@
 //!
 //! Must not know: any engine's types, stores.
 
+mod caller;
 mod config;
 mod deadline;
 mod gateway;
 mod grpc;
 mod health;
 mod limits;
+mod login;
 mod mcp;
 mod openapi;
 mod origin;

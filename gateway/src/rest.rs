@@ -33,6 +33,7 @@ use self::accept::Format;
 use self::path::Path;
 use self::query::Query;
 use self::table::{Matched, Target, ToolRoute, Unmatched};
+use crate::caller::Caller;
 use crate::deadline;
 use crate::page;
 use crate::reply::{self, Asker, JSON, Refused, Response, with_body};
@@ -222,7 +223,12 @@ impl Asked<'_> {
             tool.streaming,
         )?;
         self.resume(tool, &mut params)?;
-        let call = call::of(&self.parts.headers, self.asker)?;
+        let caller = self.parts.extensions.get::<Caller>();
+        // INVARIANT: the gateway lets nobody come so far without a login.
+        let caller = caller
+            .ok_or_else(|| Refusal::new(CommonFault::Unauthenticated, "nobody has logged in"))?;
+        caller.may_call(tool, &params)?;
+        let call = call::of(&self.parts.headers, self.asker, caller)?;
         let link = self.cx.link(&tool.engine)?;
         if tool.streaming {
             let messages = timed::messages(link, tool.clone(), params, call);

@@ -18,6 +18,7 @@ use gearmesh_fault::{Failure, Refusal};
 use gearmesh_link::{Call, Mesh};
 
 use super::{result, tools};
+use crate::caller::Caller;
 use crate::rest::{not_found, with_preset};
 use crate::timed;
 
@@ -69,11 +70,13 @@ impl Server {
         catalog: &Catalog,
         name: &str,
         arguments: Option<Value>,
+        caller: &Caller,
         call: Call,
     ) -> Result<Value, Status> {
         let found = catalog.get(name).ok_or_else(|| not_found(catalog, name))?;
         let params = with_preset(&found, arguments)?;
         let tool = found.tool.clone();
+        caller.may_call(&tool, &params)?;
         if tool.client_streaming {
             let text = format!("`{}` takes a stream; call it by gRPC", tool.id);
             return Err(Refusal::new(CommonFault::NotImplemented, text).into());
@@ -122,6 +125,7 @@ impl ServerHandler for Server {
         if catalog.get(&request.name).is_none() {
             return Err(unknown(&catalog, &request.name));
         }
+        let caller = caller(&context);
         let trace = context.meta.get_traceparent().map(str::to_owned);
         let call = Call {
             key: context
@@ -130,11 +134,12 @@ impl ServerHandler for Server {
                 .and_then(Value::as_str)
                 .map(str::to_owned),
             trace: trace.clone(),
+            principal: caller.principal().map(str::to_owned),
             ..Call::default()
         };
         let arguments = request.arguments.map(Value::Object);
         let answer = tokio::select! {
-            answer = self.call(&catalog, &request.name, arguments, call) => answer,
+            answer = self.call(&catalog, &request.name, arguments, &caller, call) => answer,
             // The client took the call back or left; dropping the call cancels the engine's.
             () = context.ct.cancelled() => Err(Refusal::new(CommonFault::Cancelled, "the call was cancelled").into()),
         };
@@ -142,6 +147,16 @@ impl ServerHandler for Server {
             Ok(value) => result::answered(value).into(),
             Err(status) => result::failed(&status, trace.as_deref().unwrap_or_default()).into(),
         })
+    }
+}
+
+/// Who has logged in; over standard input and output the user of this machine.
+fn caller(context: &RequestContext<RoleServer>) -> Caller {
+    let parts = context.extensions.get::<http::request::Parts>();
+    match parts {
+        Some(parts) => (parts.extensions.get::<Caller>().cloned())
+            .unwrap_or_else(|| Caller::named("nobody", &[])),
+        None => Caller::local(),
     }
 }
 

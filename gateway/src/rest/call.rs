@@ -6,13 +6,15 @@ use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_fault::Refusal;
 use gearmesh_link::{Call, KEY_MAX, names};
 
+use crate::caller::Caller;
 use crate::deadline;
 use crate::reply::Asker;
 
 /// # Errors
 /// INVALID_PARAMETERS naming the header at fault.
-pub(crate) fn of(headers: &HeaderMap, asker: &Asker) -> Result<Call, Refusal> {
+pub(crate) fn of(headers: &HeaderMap, asker: &Asker, caller: &Caller) -> Result<Call, Refusal> {
     Ok(Call {
+        principal: caller.principal().map(str::to_owned),
         timeout: deadline::of(headers)?,
         key: key(headers)?,
         trace: Some(asker.trace().to_owned()),

@@ -1,6 +1,7 @@
 //! `gearmesh dev | serve | mcp serve`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use gearmesh_catalog::{Catalog, Engines, Source};
 use gearmesh_link::{Engine, Mesh, Origin, remote};
@@ -16,7 +17,7 @@ use crate::host::{self, GO_ON, Place};
 use crate::interrupts::Interrupts;
 use crate::nearest::nearest;
 use crate::server::passing;
-use crate::starter::{StartError, StartOptions, Started};
+use crate::starter::{DemoOptions, StartError, StartOptions, Started};
 use crate::style::Tone;
 use crate::text::{duration, printable};
 
@@ -57,6 +58,28 @@ pub(crate) async fn dev(app: &mut App, args: &DevArgs) -> Result<Exit, Error> {
         "stopping; open runs {GO_ON}; Ctrl-C once more leaves at once"
     ));
     host::stop(started, &mut interrupts).await?;
+    Ok(Exit::Done)
+}
+
+/// The stand-ins alone, until a signal.
+pub(crate) async fn demo(app: &mut App, connections: PathBuf) -> Result<Exit, Error> {
+    let mut interrupts = Interrupts::listen()?;
+    let options = DemoOptions {
+        folder: app.globals.folder(),
+        connections: connections.clone(),
+    };
+    let demo = (app.starter.demo)(options).await.map_err(Error::Start)?;
+    let file = connections.to_string_lossy().into_owned();
+    if app.output.for_people() {
+        let names = demo.stand_ins.join(", ");
+        app.output
+            .data(&format!("{names} serve; their connections are in {file}"))?;
+    } else {
+        let ready = json!({"standIns": demo.stand_ins, "connections": file});
+        app.output.list_one(&ready, "connections")?;
+    }
+    interrupts.next().await;
+    (demo.stop)().await;
     Ok(Exit::Done)
 }
 

@@ -7,6 +7,7 @@ mod init;
 mod mesh;
 mod services;
 mod settings;
+mod stand_ins;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
                 gearmesh_runtime::CancellationToken::new(),
             )))
         },
+        demo: |options| Box::pin(mesh::demo(options)),
         init: |options| Box::pin(init::init(options)),
         services: services::NAMES,
         log: gearmesh_runtime::log_to_stderr,

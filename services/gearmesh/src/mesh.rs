@@ -7,19 +7,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use gearmesh_cli::{MESH_LOCK, StartError, StartOptions, Started};
-use gearmesh_demo::DemoSite;
+use gearmesh_cli::{Demo, DemoOptions, MESH_LOCK, StartError, StartOptions, Started};
 use gearmesh_runtime::{
     CancellationToken, Config, Error, Peer, Running, start as start_services,
 };
-use serde_json::json;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::stand_ins::StandIns;
 use crate::{services, settings};
-
-/// Name of the connection to the stand-in, and of the stand-in.
-const DEMO_SITE: &str = "demo-site";
 
 /// How long engines from elsewhere may take before commands go on without them.
 const JOIN_MAX: Duration = Duration::from_secs(3);
@@ -37,13 +32,11 @@ pub(crate) async fn start(options: StartOptions) -> Result<Started, StartError> 
     };
     let selected = services::select(options.services.as_deref());
     let token = CancellationToken::new();
-    let mut beside = JoinSet::new();
-    let mut stand_ins = Vec::new();
-    if options.demo && config.get(&format!("connections.{DEMO_SITE}")).is_none() {
-        let site = demo(&mut config).await?;
-        beside.spawn(site.serve(token.clone()));
-        stand_ins.push(DEMO_SITE.to_owned());
-    }
+    let beside = if options.demo {
+        StandIns::start(&mut config, &token).await?
+    } else {
+        StandIns::default()
+    };
     let expected = settings::joined(&config);
     let running = start_services(&selected, config)
         .await
@@ -57,13 +50,30 @@ pub(crate) async fn start(options: StartOptions) -> Result<Started, StartError> 
             .map(|s| s.name.to_owned())
             .chain(expected)
             .collect(),
-        stand_ins,
+        stand_ins: beside.names(),
         stop: Box::new(move || {
             Box::pin(async move {
                 running.stop().await;
                 token.cancel();
-                beside.join_all().await;
+                beside.ended().await;
                 drop(lock);
+            })
+        }),
+    })
+}
+
+/// Serves the stand-ins alone, for meshes whose processes are not started here.
+pub(crate) async fn demo(options: DemoOptions) -> Result<Demo, StartError> {
+    let mut config = Config::new(settings::folder(&options.folder)?);
+    let token = CancellationToken::new();
+    let beside = StandIns::start(&mut config, &token).await?;
+    beside.write(&options.connections)?;
+    Ok(Demo {
+        stand_ins: beside.names(),
+        stop: Box::new(move || {
+            Box::pin(async move {
+                token.cancel();
+                beside.ended().await;
             })
         }),
     })
@@ -105,21 +115,6 @@ fn hold(folder: &Path, command: &str) -> Result<File, StartError> {
         }),
         Err(TryLockError::Error(e)) => Err(settings::unusable(&path, &e)),
     }
-}
-
-/// Binds the stand-in and tells the mesh where it is.
-async fn demo(config: &mut Config) -> Result<DemoSite, StartError> {
-    let (site, address) = DemoSite::bind(config.folder())
-        .await
-        .map_err(|e| StartError {
-            code: StartError::FAILED,
-            message: format!("the demo site did not start: {e}"),
-            help: Some("--no-demo leaves it out".to_owned()),
-        })?;
-    let connection =
-        json!({"kind": "http", "url": format!("http://{address}"), "allowPrivate": true});
-    config.set(&format!("connections.{DEMO_SITE}"), connection);
-    Ok(site)
 }
 
 /// Engines from elsewhere join a moment after the start; a first command that names

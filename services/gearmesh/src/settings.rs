@@ -20,8 +20,7 @@ const LISTEN: &str = "127.0.0.1:8420";
 
 /// Reads the settings and adds what the command line says; makes the folders.
 pub(crate) fn of(options: &StartOptions) -> Result<Config, StartError> {
-    let folder = absolute(&options.folder)?;
-    make(&folder)?;
+    let folder = self::folder(&options.folder)?;
     let mut config = load(options, &folder)?;
     if options.laptop {
         for name in LAPTOP_ROOTS {
@@ -120,6 +119,13 @@ fn set_root(config: &mut Config, name: &str, at: &str, target: &Path) -> Result<
     let root = json!({"path": target.to_string_lossy(), "write": true, "at": at});
     config.set(&format!("file.roots.{name}"), root);
     Ok(())
+}
+
+/// The folder of a state, made if it is not there.
+pub(crate) fn folder(path: &Path) -> Result<PathBuf, StartError> {
+    let folder = absolute(path)?;
+    make(&folder)?;
+    Ok(folder)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, StartError> {

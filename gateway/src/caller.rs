@@ -1,0 +1,128 @@
+//! Who calls, and what that one may do.
+
+use std::sync::Arc;
+
+use gearmesh_api::tool::v1::CommonFault;
+use gearmesh_catalog::{Rpc, Tool};
+use gearmesh_fault::Refusal;
+use serde_json::Value;
+
+/// Words of scopes, each of which includes those before it.
+const RANKS: [&str; 3] = ["read", "write", "destructive"];
+
+/// Whoever has logged in: an extension of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    principal: Option<Arc<str>>,
+    scopes: Arc<[String]>,
+}
+
+impl Caller {
+    /// The user of this machine, where the mesh serves loopback without login.
+    pub(crate) fn local() -> Self {
+        Self {
+            principal: None,
+            scopes: Arc::new(["*".to_owned()]),
+        }
+    }
+
+    /// Somebody with a name.
+    pub(crate) fn named(principal: &str, scopes: &[String]) -> Self {
+        Self {
+            principal: Some(principal.into()),
+            scopes: scopes.into(),
+        }
+    }
+
+    /// On whose behalf calls are made; none for the user of this machine.
+    pub(crate) fn principal(&self) -> Option<&str> {
+        self.principal.as_deref()
+    }
+
+    /// Whether a tool may be called with these parameters: their values can make a
+    /// call weaker than its tool.
+    ///
+    /// # Errors
+    /// PERMISSION_DENIED naming the scope that is missing.
+    pub(crate) fn may_call(&self, tool: &Tool, params: &Value) -> Result<(), Refusal> {
+        let word = tool.class_of(params).effect.scope_word();
+        self.may(&format!("{}:{word}", tool.engine), &tool.id)
+    }
+
+    /// Whether an RPC may be called, whatever its request holds.
+    ///
+    /// # Errors
+    /// As [`Caller::may_call`].
+    pub(crate) fn may_use(&self, rpc: &Rpc) -> Result<(), Refusal> {
+        match (&rpc.tool, &rpc.access) {
+            (Some(tool), _) => self.may(&tool.scope(), &tool.id),
+            (None, Some(access)) => self.may(&access.scope, &rpc.path),
+            // Nobody may call what has no option; the gateway does not serve it.
+            (None, None) => self.may(&format!("{}:admin", rpc.engine), &rpc.path),
+        }
+    }
+
+    fn may(&self, needed: &str, what: &str) -> Result<(), Refusal> {
+        if self.scopes.iter().any(|held| includes(held, needed)) {
+            return Ok(());
+        }
+        let who = self.principal().unwrap_or("you");
+        let text = format!("`{what}` needs the scope `{needed}`, which `{who}` does not have");
+        Err(Refusal::new(CommonFault::PermissionDenied, text).with("scope", needed))
+    }
+}
+
+/// Whether a scope that is held gives the one that is needed.
+fn includes(held: &str, needed: &str) -> bool {
+    if held == "*" || held == needed {
+        return true;
+    }
+    let (Some((engine, word)), Some((of, wanted))) = (held.split_once(':'), needed.split_once(':'))
+    else {
+        return false;
+    };
+    let rank = |w: &str| RANKS.iter().position(|r| *r == w);
+    engine == of
+        && (word == "*" || matches!((rank(word), rank(wanted)), (Some(h), Some(n)) if h >= n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scope_includes_those_below_it() {
+        for (held, needed, given) in [
+            ("*", "vault:reveal", true),
+            ("file:*", "file:destructive", true),
+            ("file:*", "file:admin", true),
+            ("file:*", "vault:read", false),
+            ("file:write", "file:read", true),
+            ("file:write", "file:write", true),
+            ("file:write", "file:destructive", false),
+            ("file:destructive", "file:read", true),
+            ("file:destructive", "file:admin", false),
+            ("file:admin", "file:read", false),
+            ("vault:reveal", "vault:reveal", true),
+            ("vault:destructive", "vault:reveal", false),
+            ("file", "file:read", false),
+            ("file:", "file:read", false),
+            ("*:read", "file:read", false),
+        ] {
+            assert_eq!(includes(held, needed), given, "{held} for {needed}");
+        }
+    }
+
+    #[test]
+    fn refusal_names_the_scope() {
+        let caller = Caller::named("token/reports", &["file:read".to_owned()]);
+        let refusal = caller
+            .may("file:write", "file.copy")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refusal.contains("`file:write`") && refusal.contains("`token/reports`"),
+            "{refusal}"
+        );
+    }
+}
