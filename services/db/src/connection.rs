@@ -103,7 +103,8 @@ impl Connections {
     /// Logs in, then saves the settings.
     pub(crate) async fn connect(&self, name: &str, settings: &Settings) -> Result<(), Status> {
         if self.place(name).await? == Place::Configuration {
-            let what = "is a connection of the configuration, which counts first; choose another name";
+            let what =
+                "is a connection of the configuration, which counts first; choose another name";
             return Err(Error::parameter("connectionId", what).into());
         }
         let database = self.made(name, settings).await?;

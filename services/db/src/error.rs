@@ -296,6 +296,9 @@ impl Error {
             }
             // A certificate that does not fit fits no better later.
             sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => (plain(error), false),
+            sqlx::Error::Io(e) if e.kind() == std::io::ErrorKind::InvalidData => {
+                (plain(error), false)
+            }
             other => (plain(other), true),
         };
         Self::Connect {

@@ -68,7 +68,10 @@ async fn tls_is_verified_against_the_authority_that_is_named() {
         let failure = select_one(&mesh, name).await.unwrap_err();
         assert_eq!(failure.reason, "DB_CONNECTION_FAILED", "{name} {failure:?}");
         assert!(failure.message.contains("ertificate"), "{failure:?}");
-        assert!(!failure.retryable && failure.without_effect(), "{failure:?}");
+        assert!(
+            !failure.retryable && failure.without_effect(),
+            "{failure:?}"
+        );
         assert!(!format!("{failure:?}").contains(server.password()));
     }
 }
@@ -101,7 +104,11 @@ async fn failed_login_says_why_and_never_the_password() {
     let wrong = |url: String, password: &str| url.replace(password, "wrong-canary-1");
     let nobody = "postgresql://u:wrong-canary-1@127.0.0.1:1/d".to_owned();
     let cases = [
-        ("postgresql", wrong(server.url("postgres"), server.password()), false),
+        (
+            "postgresql",
+            wrong(server.url("postgres"), server.password()),
+            false,
+        ),
         ("postgresql", server.url("missing"), false),
         ("mysql", wrong(maria.url("mysql"), maria.password()), false),
         ("postgresql", nobody, true),
@@ -136,7 +143,11 @@ async fn failed_login_says_why_and_never_the_password() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_server_is_told_from_a_refusal() {
     let mut server = Postgres::start().await;
-    let mesh = mesh(vec![("main", connection("postgresql", &server.url("postgres")))]).await;
+    let mesh = mesh(vec![(
+        "main",
+        connection("postgresql", &server.url("postgres")),
+    )])
+    .await;
     let slow = json!({"connectionId": "main", "query": "INSERT INTO t SELECT 1 FROM pg_sleep(60)"});
     let make = json!({"connectionId": "main", "query": "CREATE TABLE t (a INT)"});
     mesh.call("db.raw_query", make).await.unwrap();
@@ -164,19 +175,71 @@ async fn lost_server_is_told_from_a_refusal() {
 async fn parameters_of_connect_are_checked_together() {
     let mesh = mesh(vec![]).await;
     for (params, reason, field) in [
-        (json!({"type": "sqlite"}), "INVALID_PARAMETERS", "connectionString"),
-        (json!({"type": "sqlite", "vaultName": "v"}), "INVALID_PARAMETERS", "credentialName"),
-        (json!({"type": "sqlite", "connectionString": "file:a.db", "vaultName": "v", "credentialName": "c"}), "INVALID_PARAMETERS", "connectionString"),
-        (json!({"type": "oracle", "connectionString": "x"}), "INVALID_PARAMETERS", "type"),
-        (json!({"type": "sqlite", "connectionString": "file:a.db", "poolSize": 0}), "INVALID_PARAMETERS", "poolSize"),
-        (json!({"type": "sqlite", "connectionString": "file:a.db", "poolSize": 101}), "INVALID_PARAMETERS", "poolSize"),
-        (json!({"type": "sqlite", "connectionString": "file:a.db", "idleTimeout": "25h"}), "INVALID_PARAMETERS", "idleTimeout"),
-        (json!({"type": "sqlite", "connectionString": "file:a.db", "connectionTimeout": 300_001}), "INVALID_PARAMETERS", "connectionTimeout"),
-        (json!({"type": "sqlite", "connectionString": "file:a.db", "statementTimeout": 0}), "INVALID_PARAMETERS", "statementTimeout"),
-        (json!({"type": "mongodb", "connectionString": "mongodb://h/d"}), "NOT_IMPLEMENTED", ""),
-        (json!({"type": "sqlite", "connectionString": "file:/etc/passwd"}), "DB_CONNECTION_FAILED", ""),
-        (json!({"type": "sqlite", "connectionString": "file:../x.db"}), "DB_CONNECTION_FAILED", ""),
-        (json!({"type": "postgresql", "connectionString": "mysql://u:canary@h/d"}), "DB_CONNECTION_FAILED", ""),
+        (
+            json!({"type": "sqlite"}),
+            "INVALID_PARAMETERS",
+            "connectionString",
+        ),
+        (
+            json!({"type": "sqlite", "vaultName": "v"}),
+            "INVALID_PARAMETERS",
+            "credentialName",
+        ),
+        (
+            json!({"type": "sqlite", "connectionString": "file:a.db", "vaultName": "v", "credentialName": "c"}),
+            "INVALID_PARAMETERS",
+            "connectionString",
+        ),
+        (
+            json!({"type": "oracle", "connectionString": "x"}),
+            "INVALID_PARAMETERS",
+            "type",
+        ),
+        (
+            json!({"type": "sqlite", "connectionString": "file:a.db", "poolSize": 0}),
+            "INVALID_PARAMETERS",
+            "poolSize",
+        ),
+        (
+            json!({"type": "sqlite", "connectionString": "file:a.db", "poolSize": 101}),
+            "INVALID_PARAMETERS",
+            "poolSize",
+        ),
+        (
+            json!({"type": "sqlite", "connectionString": "file:a.db", "idleTimeout": "25h"}),
+            "INVALID_PARAMETERS",
+            "idleTimeout",
+        ),
+        (
+            json!({"type": "sqlite", "connectionString": "file:a.db", "connectionTimeout": 300_001}),
+            "INVALID_PARAMETERS",
+            "connectionTimeout",
+        ),
+        (
+            json!({"type": "sqlite", "connectionString": "file:a.db", "statementTimeout": 0}),
+            "INVALID_PARAMETERS",
+            "statementTimeout",
+        ),
+        (
+            json!({"type": "mongodb", "connectionString": "mongodb://h/d"}),
+            "NOT_IMPLEMENTED",
+            "",
+        ),
+        (
+            json!({"type": "sqlite", "connectionString": "file:/etc/passwd"}),
+            "DB_CONNECTION_FAILED",
+            "",
+        ),
+        (
+            json!({"type": "sqlite", "connectionString": "file:../x.db"}),
+            "DB_CONNECTION_FAILED",
+            "",
+        ),
+        (
+            json!({"type": "postgresql", "connectionString": "mysql://u:canary@h/d"}),
+            "DB_CONNECTION_FAILED",
+            "",
+        ),
     ] {
         let mut params = params;
         params["connectionId"] = "x".into();
@@ -186,5 +249,77 @@ async fn parameters_of_connect_are_checked_together() {
         let found = failure.violations.first().map_or("", |v| v.field.as_str());
         assert_eq!(found, field, "{params}");
         assert!(!format!("{status:?}").contains("canary"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_is_kept_in_the_vault_alone() {
+    let server = Postgres::start().await;
+    let services = [gearmesh_vault::SERVICE, gearmesh_db::SERVICE];
+    let configured = connection("sqlite", "file:own.db");
+    let mesh = TestMesh::start_with(&services, move |config| {
+        config.set("connections.own", configured);
+    })
+    .await;
+    let secret = json!({"vaultName": "databases", "credentialName": "shop", "value": server.url("postgres")});
+    mesh.call("vault.set", secret).await.unwrap();
+
+    let by_name = json!({"connectionId": "shop", "type": "postgresql", "vaultName": "databases", "credentialName": "shop", "poolSize": 3, "idleTimeout": "5s"});
+    let done = mesh.call("db.connect", by_name).await.unwrap();
+    assert_eq!(
+        done,
+        json!({"message": "connected to postgresql as `shop`", "connectionId": "shop"})
+    );
+    let literal = json!({"connectionId": "plain", "type": "postgresql", "connectionString": server.url("postgres"), "readOnly": true});
+    mesh.call("db.connect", literal).await.unwrap();
+    for name in ["shop", "plain"] {
+        assert_eq!(
+            select_one(&mesh, name).await.unwrap()["rows"],
+            json!([{"n": 1}])
+        );
+    }
+    let list = mesh.call("db.list_connections", json!({})).await.unwrap();
+    assert_eq!(
+        list["connections"][2],
+        json!({"name": "shop", "type": "postgresql", "open": 1, "idle": 1, "poolSize": 3})
+    );
+
+    // Saved anew it is opened anew.
+    let reader = json!({"connectionId": "shop", "type": "postgresql", "connectionString": "vault://databases/shop", "readOnly": true});
+    mesh.call("db.connect", reader).await.unwrap();
+    let write = json!({"connectionId": "shop", "query": "CREATE TABLE x (a INT)"});
+    let status = mesh.call("db.raw_query", write).await.unwrap_err();
+    assert_eq!(Failure::of(&status).reason, "PERMISSION_DENIED");
+
+    // The configuration's name is not taken.
+    let taken = json!({"connectionId": "own", "type": "sqlite", "connectionString": "file:x.db"});
+    let failure = Failure::of(&mesh.call("db.connect", taken).await.unwrap_err());
+    assert_eq!(failure.violations[0].field, "connectionId");
+
+    let gone = mesh
+        .call("db.disconnect", json!({"connectionId": "shop"}))
+        .await;
+    assert_eq!(gone.unwrap()["message"], "`shop` is closed");
+    assert_eq!(
+        select_one(&mesh, "shop").await.unwrap_err().reason,
+        "CONNECTION_NOT_FOUND"
+    );
+    let missing = json!({"connectionId": "x", "type": "postgresql", "vaultName": "databases", "credentialName": "none"});
+    let failure = Failure::of(&mesh.call("db.connect", missing).await.unwrap_err());
+    assert_eq!(failure.reason, "CREDENTIAL_NOT_FOUND", "{failure:?}");
+    nothing_holds(mesh.folder(), server.password());
+}
+
+/// Reads every file below a folder.
+fn nothing_holds(folder: &std::path::Path, canary: &str) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            nothing_holds(&path, canary);
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let found = bytes.windows(canary.len()).any(|w| w == canary.as_bytes());
+        assert!(!found, "{} holds the password", path.display());
     }
 }

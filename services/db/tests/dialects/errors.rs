@@ -143,7 +143,11 @@ async fn connections_are_found_or_named(lab: &Lab) {
         )
         .await;
     assert_eq!(found["count"], 1);
-    let list = lab.mesh.call("db.list_connections", json!({})).await.unwrap();
+    let list = lab
+        .mesh
+        .call("db.list_connections", json!({}))
+        .await
+        .unwrap();
     assert_eq!(list["count"], 3);
     let names: Vec<_> = list["connections"]
         .as_array()
