@@ -57,7 +57,9 @@ pub enum Error {
     #[error("there are {GROUPS_MAX} groups already")]
     TooManyGroups,
     /// The URL is none of a bus. It may hold a password and is not told.
-    #[error("the setting `bus` cannot be used: {0}; write `local:`, `redis://host:port/db` or `rediss://host:port/db`")]
+    #[error(
+        "the setting `bus` cannot be used: {0}; write `local:`, `redis://host:port/db` or `rediss://host:port/db`"
+    )]
     Url(String),
     /// No space is left.
     #[error("the bus has no space left")]
@@ -140,7 +142,10 @@ impl Fault for Error {
             }
             Self::CursorExpired(cursor) => vec![("cursor", cursor.to_string())],
             Self::PayloadTooLarge(size) => {
-                vec![("size", size.to_string()), ("limit", PAYLOAD_MAX.to_string())]
+                vec![
+                    ("size", size.to_string()),
+                    ("limit", PAYLOAD_MAX.to_string()),
+                ]
             }
             _ => Vec::new(),
         }

@@ -123,6 +123,7 @@ fn make_folder(folder: &Path) -> Result<()> {
 /// Payloads are for the owner alone, as in the stores.
 fn owner_only(file: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))
-        .map_err(|e| Error::Unavailable(format!("`{}` cannot be kept private: {e}", file.display())))
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).map_err(|e| {
+        Error::Unavailable(format!("`{}` cannot be kept private: {e}", file.display()))
+    })
 }

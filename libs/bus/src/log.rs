@@ -31,6 +31,8 @@ pub(crate) struct Ask {
     pub(crate) member: Name,
     /// What others have not acknowledged for so long goes to this member.
     pub(crate) claim_after: Duration,
+    /// How many at most, up to [`PAGE`]: what is taken is kept from the others.
+    pub(crate) max: usize,
     /// What the member itself has not acknowledged, after this sequence; none: not asked.
     pub(crate) own_after: Option<i64>,
 }

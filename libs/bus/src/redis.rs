@@ -59,7 +59,8 @@ impl std::fmt::Debug for Redis {
 impl Redis {
     pub(crate) async fn open(url: &str, options: &Options) -> Result<Self> {
         // Its own text could tell parts of the URL.
-        let client = Client::open(url).map_err(|_| Error::Url("it is no URL of a Redis".to_owned()))?;
+        let client =
+            Client::open(url).map_err(|_| Error::Url("it is no URL of a Redis".to_owned()))?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(RETRIES)
             .set_connection_timeout(Some(CONNECT_MAX))

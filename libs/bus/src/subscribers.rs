@@ -52,7 +52,11 @@ impl Subscribers {
     /// All of them, by number.
     pub(crate) fn all(&self) -> Vec<(u64, Follower)> {
         let inner = self.lock();
-        inner.followers.iter().map(|(n, f)| (*n, f.clone())).collect()
+        inner
+            .followers
+            .iter()
+            .map(|(n, f)| (*n, f.clone()))
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::bus::Bus;
 use crate::error::{Error, Result};
 use crate::event::Delivery;
-use crate::log::Ask;
+use crate::log::{Ask, PAGE};
 use crate::subscribers::{Follower, Place};
 use crate::topic::{Name, Pattern};
 
@@ -36,6 +36,9 @@ pub struct Follow {
     pub ack_timeout: Duration,
     /// Whether an event is acknowledged by itself when the next is asked for.
     pub auto_ack: bool,
+    /// How many events will be asked for, when that is known: a member takes no more
+    /// from the others.
+    pub limit: Option<usize>,
 }
 
 /// The events of a pattern as they come. It pulls: who asks slowly is sent slowly.
@@ -47,6 +50,8 @@ pub struct Subscription {
     ready: VecDeque<Delivery>,
     /// Handed out, to be acknowledged when the next is asked for.
     handed: Option<i64>,
+    /// How many more will be asked for; none: unknown.
+    left: Option<usize>,
     wake: watch::Receiver<i64>,
     _place: Place,
 }
@@ -92,6 +97,7 @@ impl Subscription {
                     pattern: follow.pattern,
                     member,
                     claim_after: follow.ack_timeout,
+                    max: PAGE,
                     own_after: Some(0),
                 })
             }
@@ -102,6 +108,7 @@ impl Subscription {
             auto_ack: follow.auto_ack,
             ready: VecDeque::new(),
             handed: None,
+            left: follow.limit,
             wake,
             _place: place,
         })
@@ -135,18 +142,29 @@ impl Subscription {
         }
     }
 
-    /// The next event that is there; none: there is none.
-    async fn look(&mut self) -> Result<Option<Delivery>> {
+    /// Acknowledges the last event, where that is done by itself. For whoever has
+    /// seen it and asks for no more.
+    ///
+    /// # Errors
+    /// As [`Bus::ack`].
+    pub async fn pass(&mut self) -> Result<()> {
         if let (Some(sequence), Mode::Member(ask)) = (self.handed, &self.mode) {
             self.bus.inner.log.ack(&ask.group, &[sequence]).await?;
             self.handed = None;
         }
+        Ok(())
+    }
+
+    /// The next event that is there; none: there is none.
+    async fn look(&mut self) -> Result<Option<Delivery>> {
+        self.pass().await?;
         while self.ready.is_empty() {
             if !self.fill().await? {
                 return Ok(None);
             }
         }
         let delivery = self.ready.pop_front();
+        self.left = self.left.map(|left| left.saturating_sub(1));
         if self.auto_ack {
             self.handed = delivery.as_ref().map(|d| d.event.sequence);
         }
@@ -167,6 +185,7 @@ impl Subscription {
                 Ok(!page.end || !self.ready.is_empty())
             }
             Mode::Member(ask) => {
+                ask.max = self.left.map_or(PAGE, |left| left.clamp(1, PAGE));
                 let taken = self.bus.inner.log.take(ask).await?;
                 // At first what the member itself had left, to its end.
                 let was_own = ask.own_after.is_some();

@@ -132,7 +132,9 @@ mod tests {
             assert!(Topic::parse(good).is_ok(), "{good}");
         }
         let long = "a".repeat(TOPIC_MAX + 1);
-        for bad in ["", ".", "a.", ".a", "a..b", "a b", "ä", "*", "a/b", "a\n", &long] {
+        for bad in [
+            "", ".", "a.", ".a", "a..b", "a b", "ä", "*", "a/b", "a\n", &long,
+        ] {
             assert!(Topic::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -98,6 +98,7 @@ pub(crate) fn follow(of: &str, after: Option<i64>) -> Follow {
         member: None,
         ack_timeout: Duration::from_secs(60),
         auto_ack: false,
+        limit: None,
     }
 }
 

@@ -47,4 +47,5 @@ suite!(
     groups::member_that_never_acknowledges_is_bounded,
     groups::groups_tell_lag_and_pending,
     groups::pattern_of_a_group_skips_others,
+    groups::member_with_a_limit_takes_no_more,
 );

@@ -94,7 +94,7 @@ impl Local {
     }
 
     pub(crate) async fn read(&self, pattern: &Pattern, after: i64) -> Result<Page> {
-        let scan = self.scan(pattern, after).await?;
+        let scan = self.scan(pattern, after, PAGE).await?;
         Ok(Page {
             events: self.load(&scan.matching).await?,
             scanned_to: scan.scanned_to,
@@ -102,8 +102,8 @@ impl Local {
         })
     }
 
-    /// The next places of a pattern in the log, at most a page of them.
-    pub(super) async fn scan(&self, pattern: &Pattern, after: i64) -> Result<Scan> {
+    /// The next places of a pattern in the log, at most so many.
+    pub(super) async fn scan(&self, pattern: &Pattern, after: i64, max: usize) -> Result<Scan> {
         let rows: Vec<(i64, String)> = match pattern.literal() {
             Some(topic) => {
                 sqlx::query_as(
@@ -130,7 +130,7 @@ impl Local {
         };
         for (seq, topic) in rows {
             if pattern.matches(&topic) {
-                if scan.matching.len() == PAGE {
+                if scan.matching.len() == max {
                     scan.end = false;
                     break;
                 }

@@ -50,11 +50,13 @@ impl Local {
     async fn take_page(&self, ask: &Ask) -> Result<(Vec<(i64, u32)>, bool)> {
         let stale = self.now_ms() - i64::try_from(ask.claim_after.as_millis()).unwrap_or(i64::MAX);
         // Looked at beside the writer first: a member that finds nothing writes nothing.
-        let seen = self.position(ask, &mut *self.readers.acquire().await?).await?;
+        let seen = self
+            .position(ask, &mut *self.readers.acquire().await?)
+            .await?;
         let old = self.held(ask, stale).await?;
-        let new = ask.own_after.is_none() && old.len() < PAGE && !self.is_full(ask).await?;
+        let new = ask.own_after.is_none() && old.len() < ask.max && !self.is_full(ask).await?;
         let mut scan = match new {
-            true => Some(self.scan(&ask.pattern, seen).await?),
+            true => Some(self.scan(&ask.pattern, seen, ask.max - old.len()).await?),
             false => None,
         };
         if old.is_empty() && scan.as_ref().is_none_or(|s| s.scanned_to == seen) {
@@ -65,7 +67,10 @@ impl Local {
         // Another member may have been quicker. Nobody writes now, so the readers see all.
         let position = self.position(ask, &mut tx).await?;
         if scan.is_some() && position != seen {
-            scan = Some(self.scan(&ask.pattern, position).await?);
+            scan = Some(
+                self.scan(&ask.pattern, position, ask.max - old.len())
+                    .await?,
+            );
         }
         if let Some(scan) = &scan {
             sqlx::query("UPDATE grp SET seq = ? WHERE name = ?")
@@ -92,7 +97,7 @@ impl Local {
     /// What is to be handed out again: the member's own at its begin, then what
     /// was not acknowledged in time, each with when it was handed out.
     async fn held(&self, ask: &Ask, stale: i64) -> Result<Vec<(i64, i64)>> {
-        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        let limit = i64::try_from(ask.max).unwrap_or(i64::MAX);
         let held = match ask.own_after {
             Some(after) => {
                 sqlx::query_as(
@@ -212,12 +217,11 @@ impl Local {
         let mut groups = Vec::with_capacity(rows.len());
         for (group, pattern, position, pending) in rows {
             let pattern = Pattern::parse(&pattern)?;
-            let waiting: Vec<(String, i64)> = sqlx::query_as(
-                "SELECT topic, count(*) FROM event WHERE seq > ? GROUP BY topic",
-            )
-            .bind(position)
-            .fetch_all(&self.readers)
-            .await?;
+            let waiting: Vec<(String, i64)> =
+                sqlx::query_as("SELECT topic, count(*) FROM event WHERE seq > ? GROUP BY topic")
+                    .bind(position)
+                    .fetch_all(&self.readers)
+                    .await?;
             let ours = waiting.iter().filter(|(topic, _)| pattern.matches(topic));
             groups.push(GroupState {
                 lag: ours.map(|(_, n)| n).sum(),

@@ -28,9 +28,7 @@ pub(super) fn event(entry: &StreamId) -> Result<Option<Event>> {
             .get::<String>(name)
             .ok_or_else(|| unreadable(&entry.id))
     };
-    let payload: Vec<u8> = entry
-        .get("payload")
-        .ok_or_else(|| unreadable(&entry.id))?;
+    let payload: Vec<u8> = entry.get("payload").ok_or_else(|| unreadable(&entry.id))?;
     Ok(Some(Event {
         sequence: sequence(&entry.id)?,
         id: text("id")?,

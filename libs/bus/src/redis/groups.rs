@@ -55,7 +55,7 @@ impl Redis {
                 return Ok(Vec::new());
             }
             let new = self.group_read(ask, ">").await?;
-            let end = new.len() < PAGE;
+            let end = new.len() < ask.max;
             let taken = self.sift(ask, new).await?;
             if end || !taken.is_empty() {
                 return Ok(taken);
@@ -66,7 +66,7 @@ impl Redis {
     async fn group_read(&self, ask: &Ask, from: &str) -> Result<Vec<StreamId>> {
         let options = StreamReadOptions::default()
             .group(ask.group.as_str(), ask.member.as_str())
-            .count(PAGE);
+            .count(ask.max);
         let reply: Option<StreamReadReply> = self
             .connection()
             .xread_options(&[key("log")], &[from], &options)
@@ -89,7 +89,7 @@ impl Redis {
                     ask.member.as_str(),
                     idle,
                     &from,
-                    StreamAutoClaimOptions::default().count(PAGE),
+                    StreamAutoClaimOptions::default().count(ask.max),
                 )
                 .await
                 .map_err(|e| of_group(e, &ask.group))?;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use gearmesh_bus::{Error, EVENTS_KEPT, PAYLOAD_MAX, RECENT_BYTES_MAX, RECENT_MAX, SUBSCRIBERS_MAX};
+use gearmesh_bus::{
+    EVENTS_KEPT, Error, PAYLOAD_MAX, RECENT_BYTES_MAX, RECENT_MAX, SUBSCRIBERS_MAX,
+};
 
 use super::bench::{Bench, event, follow, next, pattern, publish, quiet, take};
 
@@ -31,7 +33,10 @@ pub(crate) async fn repeat_of_an_id_is_the_first_event(bench: Bench) {
         let refused = bus.publish(&other).await;
         assert!(matches!(refused, Err(Error::IdReused(_))), "{refused:?}");
     }
-    assert_eq!(bus.recent(&pattern("**"), 10).await.unwrap().events.len(), 1);
+    assert_eq!(
+        bus.recent(&pattern("**"), 10).await.unwrap().events.len(),
+        1
+    );
 }
 
 pub(crate) async fn payload_is_bounded_and_exact(bench: Bench) {
@@ -104,10 +109,20 @@ pub(crate) async fn cursor_that_fell_out_is_refused(bench: Bench) {
     publish(&bus, "kept", "4").await;
     assert_eq!(bus.trim(&pattern("gone"), Duration::ZERO).await.unwrap(), 3);
     let refused = bus.subscribe(follow("**", Some(1))).await.map(drop);
-    assert!(matches!(refused, Err(Error::CursorExpired(1))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Error::CursorExpired(1))),
+        "{refused:?}"
+    );
     let refused = bus.subscribe(follow("**", Some(5))).await.map(drop);
-    assert!(matches!(refused, Err(Error::CursorExpired(5))), "{refused:?}");
-    for good in [follow("kept", Some(1)), follow("**", Some(3)), follow("**", Some(0))] {
+    assert!(
+        matches!(refused, Err(Error::CursorExpired(5))),
+        "{refused:?}"
+    );
+    for good in [
+        follow("kept", Some(1)),
+        follow("**", Some(3)),
+        follow("**", Some(0)),
+    ] {
         let mut subscription = bus.subscribe(good).await.unwrap();
         assert_eq!(take(&mut subscription, 1).await, ["4"]);
     }
@@ -115,7 +130,13 @@ pub(crate) async fn cursor_that_fell_out_is_refused(bench: Bench) {
 
 pub(crate) async fn recent_is_newest_first_and_bounded(bench: Bench) {
     let bus = bench.bus("a").await;
-    assert!(bus.recent(&pattern("**"), 1).await.unwrap().events.is_empty());
+    assert!(
+        bus.recent(&pattern("**"), 1)
+            .await
+            .unwrap()
+            .events
+            .is_empty()
+    );
     for n in 0..1_100 {
         publish(&bus, "many", &n.to_string()).await;
     }
@@ -172,13 +193,21 @@ pub(crate) async fn trim_removes_by_age_and_pattern(bench: Bench) {
     for n in 0..1_200 {
         publish(&bus, "many", &format!("m{n}")).await;
     }
-    assert_eq!(bus.trim(&pattern("many"), Duration::ZERO).await.unwrap(), 1_200);
+    assert_eq!(
+        bus.trim(&pattern("many"), Duration::ZERO).await.unwrap(),
+        1_200
+    );
 }
 
 pub(crate) async fn oldest_fall_out_beyond_what_is_kept(bench: Bench) {
     let bus = bench.bus_keeping("a", 10).await;
     for n in 1..=25 {
-        publish(&bus, if n % 2 == 0 { "even" } else { "odd" }, &n.to_string()).await;
+        publish(
+            &bus,
+            if n % 2 == 0 { "even" } else { "odd" },
+            &n.to_string(),
+        )
+        .await;
     }
     let recent = bus.recent(&pattern("**"), 100).await.unwrap();
     let kept: Vec<_> = recent.events.iter().map(|e| e.sequence).collect();

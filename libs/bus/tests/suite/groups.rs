@@ -48,16 +48,24 @@ pub(crate) async fn pending_of_a_dead_member_goes_to_another(bench: Bench) {
     for n in 0..5 {
         publish(&bus, "t", &n.to_string()).await;
     }
-    let mut dies = bus.subscribe(quick(member("t", "g", "dies"))).await.unwrap();
+    let mut dies = bus
+        .subscribe(quick(member("t", "g", "dies")))
+        .await
+        .unwrap();
     assert_eq!(take(&mut dies, 2).await, ["0", "1"]);
     bus.ack(&name("g"), &[1]).await.unwrap();
     drop(dies);
-    let mut lives = bus.subscribe(quick(member("t", "g", "lives"))).await.unwrap();
+    let mut lives = bus
+        .subscribe(quick(member("t", "g", "lives")))
+        .await
+        .unwrap();
     let mut seen = BTreeSet::new();
     while seen.len() < 4 {
         let delivery = next(&mut lives).await;
         assert!(delivery.deliveries == 2, "{delivery:?}");
-        bus.ack(&name("g"), &[delivery.event.sequence]).await.unwrap();
+        bus.ack(&name("g"), &[delivery.event.sequence])
+            .await
+            .unwrap();
         seen.insert(payload(&delivery));
     }
     assert_eq!(seen.into_iter().collect::<String>(), "1234");
@@ -124,7 +132,10 @@ pub(crate) async fn group_goes_on_where_it_stands(bench: Bench) {
 pub(crate) async fn group_keeps_its_topic_and_ends_when_deleted(bench: Bench) {
     let bus = bench.bus("a").await;
     let unknown = bus.ack(&name("g"), &[1]).await;
-    assert!(matches!(unknown, Err(Error::GroupNotFound(_))), "{unknown:?}");
+    assert!(
+        matches!(unknown, Err(Error::GroupNotFound(_))),
+        "{unknown:?}"
+    );
     assert!(!bus.delete_group(&name("g")).await.unwrap());
     let mut subscription = bus.subscribe(member("a.*", "g", "m")).await.unwrap();
     let other = bus.subscribe(member("b", "g", "m")).await.map(drop);
@@ -150,13 +161,14 @@ pub(crate) async fn member_that_never_acknowledges_is_bounded(bench: Bench) {
     }
     let mut greedy = bus.subscribe(member("t", "g", "m")).await.unwrap();
     let mut held = 0;
-    while let Ok(delivery) =
-        tokio::time::timeout(Duration::from_secs(1), greedy.next()).await
-    {
+    while let Ok(delivery) = tokio::time::timeout(Duration::from_secs(1), greedy.next()).await {
         held = delivery.unwrap().event.sequence;
     }
     let held_count = usize::try_from(held).unwrap();
-    assert!(held_count <= IN_FLIGHT_MAX && held_count > IN_FLIGHT_MAX - 64, "{held}");
+    assert!(
+        held_count <= IN_FLIGHT_MAX && held_count > IN_FLIGHT_MAX - 64,
+        "{held}"
+    );
     let all: Vec<i64> = (1..=held).collect();
     assert_eq!(bus.ack(&name("g"), &all).await.unwrap(), held_count);
     assert_eq!(next(&mut greedy).await.event.sequence, held + 1);
@@ -178,7 +190,15 @@ pub(crate) async fn groups_tell_lag_and_pending(bench: Bench) {
         .await
         .unwrap()
         .into_iter()
-        .map(|g| (g.group, g.pattern.as_str().to_owned(), g.members, g.pending, g.lag))
+        .map(|g| {
+            (
+                g.group,
+                g.pattern.as_str().to_owned(),
+                g.members,
+                g.pending,
+                g.lag,
+            )
+        })
         .collect();
     let a = ("a".to_owned(), "t.x".to_owned(), 1, 0, 3);
     let b = ("b".to_owned(), "t.*".to_owned(), 1, 2, 0);
@@ -195,4 +215,22 @@ pub(crate) async fn pattern_of_a_group_skips_others(bench: Bench) {
     assert_eq!(take(&mut subscription, 1).await, ["1"]);
     assert_eq!(bus.groups().await.unwrap()[0].pending, 1);
     assert_eq!(bus.groups().await.unwrap()[0].lag, 0);
+}
+
+pub(crate) async fn member_with_a_limit_takes_no_more(bench: Bench) {
+    let bus = bench.bus("a").await;
+    for n in 0..10 {
+        publish(&bus, "t", &n.to_string()).await;
+    }
+    let limited = Follow {
+        limit: Some(2),
+        auto_ack: true,
+        ..member("t", "g", "one")
+    };
+    let mut one = bus.subscribe(limited).await.unwrap();
+    assert_eq!(take(&mut one, 2).await, ["0", "1"]);
+    one.pass().await.unwrap();
+    assert_eq!(bus.groups().await.unwrap()[0].pending, 0);
+    let mut two = bus.subscribe(member("t", "g", "two")).await.unwrap();
+    assert_eq!(take(&mut two, 8).await.len(), 8);
 }

@@ -79,7 +79,14 @@ fn start(port: u16, folder: &TempDir) -> Part {
     let port = port.to_string();
     let mut command = Command::new("redis-server");
     command
-        .args(["--bind", "127.0.0.1", "--port", &port, "--requirepass", PASSWORD])
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port,
+            "--requirepass",
+            PASSWORD,
+        ])
         .args(["--save", "", "--appendonly", "yes", "--dir"])
         .arg(folder.path());
     Part::start("redis", &mut command, folder.path())
