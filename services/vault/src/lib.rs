@@ -8,13 +8,14 @@
 //! by its vault's key, which is wrapped by the root key. What is stored is bound to
 //! the place where it stands: a row that is moved to another vault, name or
 //! version does not open. `record` is the format, `root` says where the root key
-//! comes from, `vaults` holds the rules, `table` the queries.
+//! comes from, `vaults` and `opened` hold the rules, `table` the queries.
 
 mod config;
 mod connection;
 mod error;
 mod key;
 mod name;
+mod opened;
 mod passphrase;
 mod record;
 mod reference;
