@@ -12,7 +12,10 @@ pub(crate) const RECIPIENTS_MAX: usize = 100;
 
 /// Refuses what would end a header or a protocol line.
 pub(crate) fn one_line(field: &str, text: &str) -> Result<(), Error> {
-    if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+    if text
+        .chars()
+        .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+    {
         return Err(Error::Address {
             field: field.to_owned(),
             reason: format!("`{field}` must have no line break or other control character"),
@@ -71,8 +74,14 @@ mod tests {
     fn address_is_read_with_and_without_name() {
         assert_eq!(read("ann@example.test"), "None ann@example.test");
         assert_eq!(read(" <ann@example.test> "), "None ann@example.test");
-        assert_eq!(read("Änn B <a.b+c@example.test>"), "Some(\"Änn B\") a.b+c@example.test");
-        assert_eq!(read("\"B, \\\"A\\\"\" <a@b.test>"), "Some(\"B, \\\"A\\\"\") a@b.test");
+        assert_eq!(
+            read("Änn B <a.b+c@example.test>"),
+            "Some(\"Änn B\") a.b+c@example.test"
+        );
+        assert_eq!(
+            read("\"B, \\\"A\\\"\" <a@b.test>"),
+            "Some(\"B, \\\"A\\\"\") a@b.test"
+        );
     }
 
     #[test]

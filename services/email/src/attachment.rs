@@ -19,7 +19,10 @@ const RANGE: usize = 8 * 1024 * 1024;
 /// Media types by the ending of a name; what is not here is bytes.
 const TYPES: &[(&str, &str)] = &[
     ("csv", "text/csv"),
-    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    (
+        "docx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ),
     ("gif", "image/gif"),
     ("gz", "application/gzip"),
     ("htm", "text/html"),
@@ -35,7 +38,10 @@ const TYPES: &[(&str, &str)] = &[
     ("tar", "application/x-tar"),
     ("txt", "text/plain"),
     ("webp", "image/webp"),
-    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    (
+        "xlsx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ),
     ("xml", "application/xml"),
     ("zip", "application/zip"),
 ];
@@ -83,7 +89,11 @@ impl Named {
             ));
         }
         one_line(&format!("{field}.contentType"), content_type)?;
-        let named = if content_type.is_empty() { by_name(&filename) } else { content_type };
+        let named = if content_type.is_empty() {
+            by_name(&filename)
+        } else {
+            content_type
+        };
         let parsed = is_media_type(named).then(|| ContentType::parse(named).ok());
         let content_type = parsed.flatten().ok_or_else(|| {
             Error::parameter(
@@ -104,7 +114,9 @@ impl Named {
 fn is_media_type(text: &str) -> bool {
     let whole = text.split(';').next().unwrap_or_default().trim();
     let token = |t: &str| {
-        !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+        !t.is_empty()
+            && t.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
     };
     let parts = whole.split_once('/');
     text.is_ascii() && parts.is_some_and(|(kind, subtype)| token(kind) && token(subtype))
@@ -202,12 +214,22 @@ mod tests {
 
     fn named(filename: &str, content_type: &str) -> Result<Named, Error> {
         let source = Source::Content(Vec::new());
-        Named::new("attachments[0]", filename.into(), content_type, String::new(), source)
+        Named::new(
+            "attachments[0]",
+            filename.into(),
+            content_type,
+            String::new(),
+            source,
+        )
     }
 
     #[test]
     fn type_follows_from_the_name() {
-        let of = |name| named(name, "").map(|n| format!("{:?}", n.content_type)).unwrap();
+        let of = |name| {
+            named(name, "")
+                .map(|n| format!("{:?}", n.content_type))
+                .unwrap()
+        };
         assert!(of("a.PDF").contains("application/pdf"));
         assert!(of("a").contains("octet-stream"));
         assert!(of("a.exe").contains("octet-stream"));

@@ -59,6 +59,9 @@ impl Contents {
             end -= 1;
         }
         self.texts_left -= end;
-        (text.get(..end).unwrap_or_default().to_owned(), end < text.len())
+        (
+            text.get(..end).unwrap_or_default().to_owned(),
+            end < text.len(),
+        )
     }
 }

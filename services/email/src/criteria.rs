@@ -63,7 +63,12 @@ impl Criteria {
     }
 
     /// Adds a key with the name of a flag.
-    pub(crate) fn keyword(&mut self, key: &'static str, field: &str, name: &str) -> Result<(), Error> {
+    pub(crate) fn keyword(
+        &mut self,
+        key: &'static str,
+        field: &str,
+        name: &str,
+    ) -> Result<(), Error> {
         self.atom(key);
         let name = atom(field, name)?;
         self.atom(&name);
@@ -103,11 +108,16 @@ impl Criteria {
                     self.atom(")");
                     Ok(())
                 }
-                None => Err(Error::parameter(field, format!("`{field}` is an empty list"))),
+                None => Err(Error::parameter(
+                    field,
+                    format!("`{field}` is an empty list"),
+                )),
             },
             _ => Err(Error::parameter(
                 field,
-                format!("`{field}` must be a search key as text, or a list of a key and its arguments"),
+                format!(
+                    "`{field}` must be a search key as text, or a list of a key and its arguments"
+                ),
             )),
         }
     }
@@ -118,7 +128,11 @@ impl Criteria {
         let rest = rest.trim();
         let unquoted = rest.strip_prefix('"').and_then(|r| r.strip_suffix('"'));
         let rest = unquoted.unwrap_or(rest);
-        let args: Vec<Value> = if rest.is_empty() { Vec::new() } else { vec![rest.into()] };
+        let args: Vec<Value> = if rest.is_empty() {
+            Vec::new()
+        } else {
+            vec![rest.into()]
+        };
         self.key(field, key, &args, 0)
     }
 
@@ -137,7 +151,10 @@ impl Criteria {
             }
             Err(Error::parameter(
                 field,
-                format!("`{key}` in `{field}` takes {n} arguments, not {}", args.len()),
+                format!(
+                    "`{key}` in `{field}` takes {n} arguments, not {}",
+                    args.len()
+                ),
             ))
         };
         let text = |i: usize| match args.get(i) {
@@ -169,7 +186,10 @@ impl Criteria {
                 wanted(1)?;
                 self.atom(&key);
                 let number: u32 = text(0)?.parse().map_err(|_| {
-                    Error::parameter(field, format!("`{key}` in `{field}` takes a number of bytes"))
+                    Error::parameter(
+                        field,
+                        format!("`{key}` in `{field}` takes a number of bytes"),
+                    )
                 })?;
                 self.atom(&number.to_string());
             }
@@ -202,7 +222,10 @@ impl Criteria {
                 let key: String = key.chars().take(40).collect();
                 return Err(Error::parameter(
                     field,
-                    format!("`{}` in `{field}` is no IMAP search key, as UNSEEN or FROM", key.escape_debug()),
+                    format!(
+                        "`{}` in `{field}` is no IMAP search key, as UNSEEN or FROM",
+                        key.escape_debug()
+                    ),
                 ));
             }
         }
@@ -223,7 +246,9 @@ impl Criteria {
         if text.chars().any(char::is_control) || text.len() > TEXT_MAX {
             return Err(Error::parameter(
                 field,
-                format!("a text in `{field}` must have at most {TEXT_MAX} bytes and no control characters"),
+                format!(
+                    "a text in `{field}` must have at most {TEXT_MAX} bytes and no control characters"
+                ),
             ));
         }
         if text.is_ascii() {
@@ -266,7 +291,9 @@ fn atom(field: &str, text: &str) -> Result<String, Error> {
     if text.is_empty() || text.len() > 100 || !text.chars().all(fits) {
         return Err(Error::parameter(
             field,
-            format!("a label in `{field}` must be ASCII without spaces and any of ( ) {{ % * \" \\ ]"),
+            format!(
+                "a label in `{field}` must be ASCII without spaces and any of ( ) {{ % * \" \\ ]"
+            ),
         ));
     }
     Ok(text.to_owned())
@@ -305,25 +332,45 @@ mod tests {
         for (criteria, expected) in [
             (json!([]), "UID SEARCH ALL"),
             (json!(["unseen"]), "UID SEARCH UNSEEN"),
-            (json!(["!SEEN", "FROM ann b"]), "UID SEARCH NOT SEEN FROM \"ann b\""),
+            (
+                json!(["!SEEN", "FROM ann b"]),
+                "UID SEARCH NOT SEEN FROM \"ann b\"",
+            ),
             (json!(["FROM \"a\""]), "UID SEARCH FROM \"a\""),
             (
-                json!([["SINCE", "2026-11-01"], ["BEFORE", "May 2, 2026"], ["ON", "3-Nov-2026"], ["SENTON", "2026-11-01T10:00:00Z"]]),
+                json!([
+                    ["SINCE", "2026-11-01"],
+                    ["BEFORE", "May 2, 2026"],
+                    ["ON", "3-Nov-2026"],
+                    ["SENTON", "2026-11-01T10:00:00Z"]
+                ]),
                 "UID SEARCH SINCE 01-Nov-2026 BEFORE 02-May-2026 ON 03-Nov-2026 SENTON 01-Nov-2026",
             ),
             (
                 json!([["OR", "FLAGGED", ["NOT", ["SUBJECT", "x"]]]]),
                 "UID SEARCH OR FLAGGED NOT SUBJECT \"x\"",
             ),
-            (json!([["OR", [["FROM", "a"], "SEEN"], "NEW"]]), "UID SEARCH OR (FROM \"a\" SEEN) NEW"),
-            (json!([["HEADER", "X-A", "b"]]), "UID SEARCH HEADER \"X-A\" \"b\""),
-            (json!([["UID", "1,5:*"], ["LARGER", 100]]), "UID SEARCH UID 1,5:* LARGER 100"),
+            (
+                json!([["OR", [["FROM", "a"], "SEEN"], "NEW"]]),
+                "UID SEARCH OR (FROM \"a\" SEEN) NEW",
+            ),
+            (
+                json!([["HEADER", "X-A", "b"]]),
+                "UID SEARCH HEADER \"X-A\" \"b\"",
+            ),
+            (
+                json!([["UID", "1,5:*"], ["LARGER", 100]]),
+                "UID SEARCH UID 1,5:* LARGER 100",
+            ),
             (json!([["KEYWORD", "$Work"]]), "UID SEARCH KEYWORD $Work"),
             (
                 json!([["SUBJECT", "grün"], "SEEN", ["BODY", "é"]]),
                 "UID SEARCH CHARSET UTF-8 SUBJECT {5}|grün SEEN BODY {2}|é",
             ),
-            (json!([["TO", "日"], ["CC", "本"]]), "UID SEARCH CHARSET UTF-8 TO {3}|日 CC {3}|本"),
+            (
+                json!([["TO", "日"], ["CC", "本"]]),
+                "UID SEARCH CHARSET UTF-8 TO {3}|日 CC {3}|本",
+            ),
         ] {
             assert_eq!(command(criteria), expected);
         }
@@ -332,8 +379,14 @@ mod tests {
     #[test]
     fn text_of_the_caller_is_never_a_command() {
         for (criteria, expected) in [
-            (json!([["FROM", "\" OR ALL \\"]]), "UID SEARCH FROM \"\\\" OR ALL \\\\\""),
-            (json!([["FROM", "{9999999}"]]), "UID SEARCH FROM \"{9999999}\""),
+            (
+                json!([["FROM", "\" OR ALL \\"]]),
+                "UID SEARCH FROM \"\\\" OR ALL \\\\\"",
+            ),
+            (
+                json!([["FROM", "{9999999}"]]),
+                "UID SEARCH FROM \"{9999999}\"",
+            ),
         ] {
             assert_eq!(command(criteria), expected);
         }
@@ -359,7 +412,11 @@ mod tests {
             json!([{}]),
             json!([["FROM", {}]]),
         ] {
-            assert!(command(bad.clone()).starts_with("refused"), "{bad}: {}", command(bad.clone()));
+            assert!(
+                command(bad.clone()).starts_with("refused"),
+                "{bad}: {}",
+                command(bad.clone())
+            );
         }
     }
 

@@ -71,7 +71,11 @@ impl Engine {
         Ok(format!(
             "connected to {} as `{name}`{}",
             server.shown(),
-            if server.username.is_empty() { "" } else { ", the login is verified" }
+            if server.username.is_empty() {
+                ""
+            } else {
+                ", the login is verified"
+            }
         ))
     }
 
@@ -93,8 +97,7 @@ impl Engine {
             let session = self.pool.take(&key, &server).await?;
             Ok::<_, Error>((key, message_id, letter, session))
         };
-        let (key, message_id, letter, mut session) =
-            prepared.await.map_err(Error::before_send)?;
+        let (key, message_id, letter, mut session) = prepared.await.map_err(Error::before_send)?;
         let response = session.send(&letter).await?;
         self.pool.give(&key, session);
         Ok(Sent {
@@ -140,7 +143,8 @@ impl Engine {
         let mut removed = Vec::new();
         let mut configured = false;
         for kind in kinds {
-            if self.context.link("vault").is_ok() && connections.remove(kind.as_str(), name).await? {
+            if self.context.link("vault").is_ok() && connections.remove(kind.as_str(), name).await?
+            {
                 removed.push(kind.as_str());
             }
             let left = connections.list(kind.as_str()).await?;

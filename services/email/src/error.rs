@@ -131,10 +131,9 @@ impl Fault for Error {
                 ("status", code.to_string()),
             ],
             Self::NotSent { .. } => vec![connect],
-            Self::Unanswered { server, .. } => vec![
-                ("phase", "exchange".to_owned()),
-                ("server", server.clone()),
-            ],
+            Self::Unanswered { server, .. } => {
+                vec![("phase", "exchange".to_owned()), ("server", server.clone())]
+            }
             Self::Fetch { server, .. } => vec![("server", server.clone())],
             Self::Folder(folder) => vec![("folder", folder.clone())],
             Self::Connection { name, .. } | Self::NoConnection(name) => {

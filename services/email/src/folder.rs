@@ -86,7 +86,10 @@ mod tests {
             wire("~peter/mail/台北/日本語").ok().as_deref(),
             Some("~peter/mail/&U,BTFw-/&ZeVnLIqe-")
         );
-        assert_eq!(wire("Entwürfe😀").ok().as_deref(), Some("Entw&APw-rfe&2D3eAA-"));
+        assert_eq!(
+            wire("Entwürfe😀").ok().as_deref(),
+            Some("Entw&APw-rfe&2D3eAA-")
+        );
     }
 
     #[test]

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_imap::imap_proto::{
-    BodyContentCommon, BodyStructure, MailboxDatum, Response, Status,
-};
+use async_imap::imap_proto::{BodyContentCommon, BodyStructure, MailboxDatum, Response, Status};
 use async_imap::types::Flag;
 use async_imap::{Client, Session};
 use futures::TryStreamExt;
@@ -247,7 +245,11 @@ impl Mailbox {
     ) -> Result<Option<Fetched>, Error> {
         let whole = known.size <= MAIL_MAX;
         // PEEK: reading alone marks nothing.
-        let what = if whole { "(UID BODY.PEEK[])" } else { "(UID BODY.PEEK[HEADER])" };
+        let what = if whole {
+            "(UID BODY.PEEK[])"
+        } else {
+            "(UID BODY.PEEK[HEADER])"
+        };
         let answers = self.ask(&uid.to_string(), what).await?;
         let raw = answers
             .iter()
@@ -322,7 +324,9 @@ struct Known {
 fn failed(server: String, error: &async_imap::error::Error) -> Error {
     use async_imap::error::Error as Imap;
     let reason = match error {
-        Imap::Io(e) if e.kind() == std::io::ErrorKind::Other => "its answer cannot be read".to_owned(),
+        Imap::Io(e) if e.kind() == std::io::ErrorKind::Other => {
+            "its answer cannot be read".to_owned()
+        }
         Imap::Io(e) => e.to_string(),
         Imap::ConnectionLost => "it ended the connection".to_owned(),
         Imap::No(_) | Imap::Bad(_) => "it refused the command".to_owned(),
@@ -365,5 +369,7 @@ fn is_file(common: &BodyContentCommon<'_>) -> bool {
     let disposition = common.disposition.as_ref();
     let said = disposition.is_some_and(|d| d.ty.eq_ignore_ascii_case("attachment"));
     let params = common.ty.params.iter().flatten();
-    said || params.clone().any(|(name, _)| name.eq_ignore_ascii_case("name"))
+    said || params
+        .clone()
+        .any(|(name, _)| name.eq_ignore_ascii_case("name"))
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mail_parser::{Address, Encoding, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{
+    Address, Encoding, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType,
+};
 
 use crate::contents::Contents;
 use crate::error::Error;
@@ -79,7 +81,9 @@ impl Mail {
             h.iter().map(|(k, v)| k.len() + v.len()).sum()
         });
         let mut list = |all: Vec<String>| {
-            room(contents, all, &mut partial, |l| l.iter().map(String::len).sum())
+            room(contents, all, &mut partial, |l| {
+                l.iter().map(String::len).sum()
+            })
         };
         let to = list(addresses(message.to()));
         let cc = list(addresses(message.cc()));
@@ -93,7 +97,12 @@ impl Mail {
         let attachments = files(message, contents, &mut partial);
         Self {
             message_id: short(message.message_id().unwrap_or_default()),
-            from: short(&addresses(message.from()).into_iter().next().unwrap_or_default()),
+            from: short(
+                &addresses(message.from())
+                    .into_iter()
+                    .next()
+                    .unwrap_or_default(),
+            ),
             to,
             cc,
             bcc,
@@ -107,7 +116,12 @@ impl Mail {
             html,
             attachments,
             headers,
-            in_reply_to: short(&ids(message.in_reply_to()).into_iter().next().unwrap_or_default()),
+            in_reply_to: short(
+                &ids(message.in_reply_to())
+                    .into_iter()
+                    .next()
+                    .unwrap_or_default(),
+            ),
             references,
             partial,
         }
@@ -207,7 +221,9 @@ fn addresses(header: Option<&Address<'_>>) -> Vec<String> {
             match (name.is_empty(), address.is_empty()) {
                 (true, _) => address,
                 (false, true) => name,
-                (false, false) if name.contains(['"', '<', '>', ',', ';', ':', '@', '\\', '(', ')']) => {
+                (false, false)
+                    if name.contains(['"', '<', '>', ',', ';', ':', '@', '\\', '(', ')']) =>
+                {
                     let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
                     format!("\"{quoted}\" <{address}>")
                 }

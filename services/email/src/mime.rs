@@ -102,7 +102,9 @@ fn opened(header: &[u8]) -> Option<Level> {
     let boundary = match value.strip_prefix(b"\"") {
         Some(quoted) => quoted.get(..memchr(b'"', quoted)?)?,
         None => {
-            let end = value.iter().position(|b| b.is_ascii_whitespace() || *b == b';');
+            let end = value
+                .iter()
+                .position(|b| b.is_ascii_whitespace() || *b == b';');
             value.get(..end.unwrap_or(value.len()))?
         }
     };
@@ -121,7 +123,10 @@ mod tests {
         use std::fmt::Write;
         let mut raw = "From: a@b.test\r\n".to_owned();
         for i in 0..depth {
-            let _ = write!(raw, "Content-Type: multipart/mixed;\r\n boundary=\"b{i}\"\r\n\r\n--b{i}\r\n");
+            let _ = write!(
+                raw,
+                "Content-Type: multipart/mixed;\r\n boundary=\"b{i}\"\r\n\r\n--b{i}\r\n"
+            );
         }
         raw + "\r\ndeep\r\n"
     }
@@ -136,8 +141,14 @@ mod tests {
         assert!(whole(&nested(DEPTH_MAX)));
         assert!(!whole(&nested(DEPTH_MAX + 1)));
         let message = "Content-Type: message/rfc822\r\n\r\n";
-        assert!(whole(&format!("{}Subject: x\r\n\r\n", message.repeat(DEPTH_MAX))));
-        assert!(!whole(&format!("{}Subject: x\r\n\r\n", message.repeat(DEPTH_MAX + 1))));
+        assert!(whole(&format!(
+            "{}Subject: x\r\n\r\n",
+            message.repeat(DEPTH_MAX)
+        )));
+        assert!(!whole(&format!(
+            "{}Subject: x\r\n\r\n",
+            message.repeat(DEPTH_MAX + 1)
+        )));
     }
 
     #[test]
@@ -153,11 +164,17 @@ mod tests {
         assert!(!whole(&headers(HEADERS_MAX + 1)));
         assert!(!whole(&"X".repeat(HEADERS_MAX + 1)));
         assert!(!whole(&"X: y\r\n".repeat(HEADERS_MAX)));
-        assert!(whole(&format!("Subject: x\r\n\r\n{}", "y".repeat(HEADERS_MAX * 2))));
+        assert!(whole(&format!(
+            "Subject: x\r\n\r\n{}",
+            "y".repeat(HEADERS_MAX * 2)
+        )));
     }
 
     #[test]
     fn dashes_in_a_text_are_no_parts() {
-        assert!(whole(&format!("Subject: x\r\n\r\n{}", "--\r\n--b\r\n".repeat(PARTS_MAX))));
+        assert!(whole(&format!(
+            "Subject: x\r\n\r\n{}",
+            "--\r\n--b\r\n".repeat(PARTS_MAX)
+        )));
     }
 }

@@ -48,7 +48,10 @@ impl Outgoing {
             ));
         }
         if texts.text.is_empty() && texts.html.is_empty() {
-            return Err(Error::parameter("text", "give a body in `text`, `html` or both"));
+            return Err(Error::parameter(
+                "text",
+                "give a body in `text`, `html` or both",
+            ));
         }
         one_line("subject", &texts.subject)?;
         let reply_to = match texts.reply_to.as_str() {
@@ -139,7 +142,12 @@ fn body(text: String, html: String, attachments: Vec<Attachment>) -> Part {
     for (group, attachments) in [(MultiPart::related(), inline), (MultiPart::mixed(), files)] {
         if !attachments.is_empty() {
             let whole = part.within(group);
-            part = Part::Multi(attachments.into_iter().map(file).fold(whole, MultiPart::singlepart));
+            part = Part::Multi(
+                attachments
+                    .into_iter()
+                    .map(file)
+                    .fold(whole, MultiPart::singlepart),
+            );
         }
     }
     part
@@ -165,7 +173,9 @@ fn file(attachment: Attachment) -> SinglePart {
 /// Lines end with CRLF: a lone CR or LF means different things to different
 /// servers, which lets a body end early for one of them (SMTP smuggling).
 fn crlf(text: &str) -> String {
-    text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n")
+    text.replace("\r\n", "\n")
+        .replace('\r', "\n")
+        .replace('\n', "\r\n")
 }
 
 #[cfg(test)]
@@ -183,7 +193,10 @@ mod tests {
     }
 
     fn raw(texts: Texts) -> String {
-        let letter = Outgoing::parse(texts).unwrap().letter("id@example.test", 0, vec![]).unwrap();
+        let letter = Outgoing::parse(texts)
+            .unwrap()
+            .letter("id@example.test", 0, vec![])
+            .unwrap();
         String::from_utf8(letter.raw).unwrap()
     }
 
@@ -192,13 +205,34 @@ mod tests {
         let evil = "x\r\nBcc: eve@example.test";
         let evil_address = "Ann\nBcc: eve@example.test <ann@example.test>";
         for bad in [
-            Texts { subject: evil.into(), ..texts() },
-            Texts { subject: "a\0b".into(), ..texts() },
-            Texts { from: evil_address.into(), ..texts() },
-            Texts { to: vec![evil_address.into()], ..texts() },
-            Texts { cc: vec![evil_address.into()], ..texts() },
-            Texts { bcc: vec![evil_address.into()], ..texts() },
-            Texts { reply_to: evil_address.into(), ..texts() },
+            Texts {
+                subject: evil.into(),
+                ..texts()
+            },
+            Texts {
+                subject: "a\0b".into(),
+                ..texts()
+            },
+            Texts {
+                from: evil_address.into(),
+                ..texts()
+            },
+            Texts {
+                to: vec![evil_address.into()],
+                ..texts()
+            },
+            Texts {
+                cc: vec![evil_address.into()],
+                ..texts()
+            },
+            Texts {
+                bcc: vec![evil_address.into()],
+                ..texts()
+            },
+            Texts {
+                reply_to: evil_address.into(),
+                ..texts()
+            },
         ] {
             let error = Outgoing::parse(bad).unwrap_err();
             assert!(matches!(error, Error::Address { .. }), "{error:?}");
@@ -208,7 +242,12 @@ mod tests {
     #[test]
     fn recipients_are_counted_over_all_kinds() {
         let some = |n: usize| vec!["a@b.test".to_owned(); n];
-        let of = |to, cc, bcc| Texts { to: some(to), cc: some(cc), bcc: some(bcc), ..texts() };
+        let of = |to, cc, bcc| Texts {
+            to: some(to),
+            cc: some(cc),
+            bcc: some(bcc),
+            ..texts()
+        };
         assert!(Outgoing::parse(of(98, 1, 1)).is_ok());
         assert!(Outgoing::parse(of(98, 2, 1)).is_err());
     }
@@ -216,7 +255,11 @@ mod tests {
     #[test]
     fn body_has_no_lone_line_ends_and_no_hidden_recipient() {
         let text = "a\n.\n\r.\r\n\n.\r\nMAIL FROM:<eve@example.test>\r\n.";
-        let raw = raw(Texts { text: text.into(), bcc: vec!["eve@x.test".into()], ..texts() });
+        let raw = raw(Texts {
+            text: text.into(),
+            bcc: vec!["eve@x.test".into()],
+            ..texts()
+        });
         let bare = raw.replace("\r\n", "");
         assert!(!bare.contains(['\r', '\n']), "{raw:?}");
         assert!(!raw.contains("eve@x.test"), "{raw}");

@@ -172,7 +172,8 @@ impl EmailService for Rpc {
         let mut contents = Contents::new(largest);
         let raw = r.raw;
         // A large message takes a while, and others wait for this thread.
-        let parsed = tokio::task::spawn_blocking(move || Mail::parse(raw.as_bytes(), &mut contents));
+        let parsed =
+            tokio::task::spawn_blocking(move || Mail::parse(raw.as_bytes(), &mut contents));
         let mail = parsed.await.map_err(|e| Error::Build(e.to_string()))??;
         let m = parts(mail);
         Ok(Response::new(api::ParseResponse {
@@ -236,7 +237,8 @@ impl EmailService for Rpc {
 
 fn kinds(kind: &str) -> Vec<Kind> {
     let all = Kind::ALL.into_iter();
-    all.filter(|k| kind.is_empty() || k.as_str() == kind).collect()
+    all.filter(|k| kind.is_empty() || k.as_str() == kind)
+        .collect()
 }
 
 fn limit(limit: Option<i32>) -> usize {
@@ -292,7 +294,10 @@ fn criteria(r: &api::ImapSearchRequest) -> Result<Criteria, Error> {
         Some(false) => criteria.flag("UNFLAGGED"),
         None => {}
     }
-    for (key, field, day) in [("SINCE", "after", &r.after), ("BEFORE", "before", &r.before)] {
+    for (key, field, day) in [
+        ("SINCE", "after", &r.after),
+        ("BEFORE", "before", &r.before),
+    ] {
         if !day.is_empty() {
             criteria.day(key, field, day)?;
         }
@@ -321,7 +326,9 @@ fn parts(mail: Mail) -> api::Mail {
         bcc: mail.bcc,
         reply_to: mail.reply_to,
         subject: mail.subject,
-        date: mail.date.map(|seconds| prost_types::Timestamp { seconds, nanos: 0 }),
+        date: mail
+            .date
+            .map(|seconds| prost_types::Timestamp { seconds, nanos: 0 }),
         text: mail.text,
         html: mail.html,
         attachments: mail.attachments.into_iter().map(file).collect(),

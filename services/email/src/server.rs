@@ -77,7 +77,10 @@ impl Server {
             serde_json::from_value(found.settings).map_err(|e| Error::Connection {
                 name: found.name,
                 // Serde names keys and types; the values of texts are not in it.
-                reason: format!("its settings do not fit: {}", without_values(&e.to_string())),
+                reason: format!(
+                    "its settings do not fit: {}",
+                    without_values(&e.to_string())
+                ),
             })?;
         Ok(server)
     }
@@ -103,13 +106,20 @@ impl Server {
         let (username, password) = match pair.flatten() {
             Some(pair) => {
                 let own = !self.username.is_empty();
-                let username = if own { self.username.clone() } else { pair.username };
+                let username = if own {
+                    self.username.clone()
+                } else {
+                    pair.username
+                };
                 (username, Secret::new(pair.password))
             }
             None => (self.username.clone(), secret),
         };
         if username.is_empty() {
-            return Err(Error::parameter("username", "`username` must name the user"));
+            return Err(Error::parameter(
+                "username",
+                "`username` must name the user",
+            ));
         }
         let bad = |text: &str| text.contains(['\r', '\n', '\0']);
         if bad(&username) || bad(password.expose()) {
@@ -164,7 +174,10 @@ mod tests {
             let text = of(bad).unwrap_err().to_string();
             assert!(!text.contains("hunter2"), "{text}");
         }
-        let shown = format!("{:?}", of(json!({"host": "h", "port": 25, "password": "hunter2"})));
+        let shown = format!(
+            "{:?}",
+            of(json!({"host": "h", "port": 25, "password": "hunter2"}))
+        );
         assert_eq!(shown, "Ok(Server(h:25))");
     }
 }

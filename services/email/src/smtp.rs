@@ -74,7 +74,9 @@ impl Session {
                 }
                 // What it says may hold what it was sent.
                 Ok(Err(e)) if e.is_client() => {
-                    return Err(unreachable("it offers no login that is known here".to_owned()));
+                    return Err(unreachable(
+                        "it offers no login that is known here".to_owned(),
+                    ));
                 }
                 Ok(Err(_)) => return Err(unreachable("the login broke off".to_owned())),
                 Err(_) => return Err(unreachable("it did not answer the login".to_owned())),
@@ -117,7 +119,8 @@ impl Session {
             .await?;
         for to in &letter.to {
             let what = format!("the recipient `{to}`");
-            self.command(Rcpt::new(to.clone(), Vec::new()), &what).await?;
+            self.command(Rcpt::new(to.clone(), Vec::new()), &what)
+                .await?;
         }
         self.command(Data, "the mail").await?;
         // From here on the server may have it, whatever is heard of it.

@@ -59,7 +59,11 @@ impl Lines<'_> {
         let offers = self.smtp_reply("250", "EHLO").await?;
         let offered = offers.iter().any(|o| o.eq_ignore_ascii_case("STARTTLS"));
         if !offered {
-            return Err(tls(self.server, "TLS_REQUIRED", "it does not offer STARTTLS"));
+            return Err(tls(
+                self.server,
+                "TLS_REQUIRED",
+                "it does not offer STARTTLS",
+            ));
         }
         self.say("STARTTLS\r\n").await?;
         self.smtp_reply("220", "STARTTLS").await?;
@@ -79,7 +83,11 @@ impl Lines<'_> {
                 return Ok(());
             }
             if line.starts_with("T1 ") {
-                return Err(tls(self.server, "TLS_REQUIRED", "it does not offer STARTTLS"));
+                return Err(tls(
+                    self.server,
+                    "TLS_REQUIRED",
+                    "it does not offer STARTTLS",
+                ));
             }
         }
     }
@@ -128,7 +136,8 @@ impl Lines<'_> {
             if self.said > SAID_MAX {
                 return Err(self.lost(&format!("it said more than {SAID_MAX} bytes before TLS")));
             }
-            self.buffer.extend_from_slice(chunk.get(..n).unwrap_or_default());
+            self.buffer
+                .extend_from_slice(chunk.get(..n).unwrap_or_default());
         }
     }
 
@@ -141,6 +150,9 @@ impl Lines<'_> {
 
     fn unexpected(&self, to: &str, line: &str) -> Error {
         let line: String = line.chars().take(100).collect();
-        self.lost(&format!("{to} was `{}`, which this protocol does not know", line.escape_debug()))
+        self.lost(&format!(
+            "{to} was `{}`, which this protocol does not know",
+            line.escape_debug()
+        ))
     }
 }

@@ -82,7 +82,11 @@ impl Wire {
         };
         if server.allow_plain {
             if !peer.ip().is_loopback() {
-                return Err(tls(server, "TLS_REQUIRED", "`allowPlain` holds for loopback alone"));
+                return Err(tls(
+                    server,
+                    "TLS_REQUIRED",
+                    "`allowPlain` holds for loopback alone",
+                ));
             }
             return Ok(wire(Box::new(tcp), b""));
         }
@@ -91,8 +95,13 @@ impl Wire {
         } else {
             starttls::ask(&mut tcp, server, kind).await?
         };
-        let name = ServerName::try_from(server.host.clone())
-            .map_err(|_| tls(server, "TLS_HOST", "the host is no name that a certificate can have"))?;
+        let name = ServerName::try_from(server.host.clone()).map_err(|_| {
+            tls(
+                server,
+                "TLS_HOST",
+                "the host is no name that a certificate can have",
+            )
+        })?;
         let stream = connector
             .connect(name, tcp)
             .await
@@ -145,9 +154,11 @@ fn refused(server: &Server, error: &io::Error) -> Error {
         .get_ref()
         .and_then(|e| e.downcast_ref::<rustls::Error>());
     match inner {
-        Some(rustls::Error::InvalidCertificate(e)) => {
-            tls(server, "TLS_HOST", format!("its certificate is not trusted: {e:?}"))
-        }
+        Some(rustls::Error::InvalidCertificate(e)) => tls(
+            server,
+            "TLS_HOST",
+            format!("its certificate is not trusted: {e:?}"),
+        ),
         Some(e) => tls(server, "TLS_FAILED", e.to_string()),
         None => Error::Unreachable {
             server: server.shown(),

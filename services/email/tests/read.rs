@@ -21,7 +21,12 @@ async fn mailbox() -> Scene {
     scene.connect("bob").await;
     let mails = [
         raw("Ann <ann@test>", "bob@test", "invoice 1", "pay please"),
-        raw("carl@test", "bob@test, team@test", "=?utf-8?Q?gr=C3=BCn?=", "tree"),
+        raw(
+            "carl@test",
+            "bob@test, team@test",
+            "=?utf-8?Q?gr=C3=BCn?=",
+            "tree",
+        ),
         raw("ann@test", "bob@test", "a \"quote\" \\ {5} (x", "OR ALL"),
         WITH_FILE.as_bytes().to_vec(),
         raw("eve@test", "bob@test", "newest", "=?"),
@@ -45,10 +50,27 @@ async fn search_finds_by_each_of_its_fields() {
     let scene = mailbox().await;
     // Marks one as read, by fetching it so.
     let marked = scene
-        .fetch(json!({"criteria": [["SUBJECT", "invoice"]], "markSeen": true}), 1)
+        .fetch(
+            json!({"criteria": [["SUBJECT", "invoice"]], "markSeen": true}),
+            1,
+        )
         .await;
-    assert_eq!(marked[0]["flags"].as_array().unwrap().iter().filter(|f| *f == "\\Seen").count(), 1);
-    let all = ["newest", "file", "a \"quote\" \\ {5} (x", "grün", "invoice 1"];
+    assert_eq!(
+        marked[0]["flags"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|f| *f == "\\Seen")
+            .count(),
+        1
+    );
+    let all = [
+        "newest",
+        "file",
+        "a \"quote\" \\ {5} (x",
+        "grün",
+        "invoice 1",
+    ];
     for (params, expected) in [
         (json!({}), &all[..]),
         (json!({"limit": 2}), &all[..2]),
@@ -95,26 +117,55 @@ async fn fetch_takes_criteria_and_marks_only_when_told() {
     let scene = mailbox().await;
     let of = async |criteria: Value| {
         let answer = scene
-            .call("email.imap_fetch", json!({"criteria": criteria, "folder": "inbox"}))
+            .call(
+                "email.imap_fetch",
+                json!({"criteria": criteria, "folder": "inbox"}),
+            )
             .await;
         let emails = answer["emails"].as_array().cloned().unwrap();
-        subjects(&emails).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        subjects(&emails)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
-    assert_eq!(of(json!([["FROM", "ann"], ["BODY", "please"]])).await, ["invoice 1"]);
-    assert_eq!(of(json!([["OR", ["SUBJECT", "grün"], ["SUBJECT", "newest"]]])).await, ["newest", "grün"]);
-    assert_eq!(of(json!(["!FROM ann", ["NOT", ["SUBJECT", "file"]]])).await, ["newest", "grün"]);
-    assert_eq!(of(json!([["HEADER", "Subject", "ü"], ["SUBJECT", "ün"]])).await, ["grün"]);
+    assert_eq!(
+        of(json!([["FROM", "ann"], ["BODY", "please"]])).await,
+        ["invoice 1"]
+    );
+    assert_eq!(
+        of(json!([["OR", ["SUBJECT", "grün"], ["SUBJECT", "newest"]]])).await,
+        ["newest", "grün"]
+    );
+    assert_eq!(
+        of(json!(["!FROM ann", ["NOT", ["SUBJECT", "file"]]])).await,
+        ["newest", "grün"]
+    );
+    assert_eq!(
+        of(json!([["HEADER", "Subject", "ü"], ["SUBJECT", "ün"]])).await,
+        ["grün"]
+    );
     assert_eq!(of(json!([["UID", "1:2"]])).await, ["grün", "invoice 1"]);
     assert_eq!(of(json!(["UNSEEN"])).await.len(), 5);
-    assert_eq!(of(json!(["SEEN"])).await, Vec::<String>::new(), "reading marks nothing");
+    assert_eq!(
+        of(json!(["SEEN"])).await,
+        Vec::<String>::new(),
+        "reading marks nothing"
+    );
     let failure = scene
-        .refusal("email.imap_fetch", json!({"criteria": ["UNSEEN\r\nA1 LOGOUT"]}))
+        .refusal(
+            "email.imap_fetch",
+            json!({"criteria": ["UNSEEN\r\nA1 LOGOUT"]}),
+        )
         .await;
     assert_eq!(failure.reason, "INVALID_PARAMETERS");
-    let first = scene.call("email.imap_fetch", json!({"limit": 1, "markSeen": true})).await;
+    let first = scene
+        .call("email.imap_fetch", json!({"limit": 1, "markSeen": true}))
+        .await;
     assert_eq!(first["emails"][0]["subject"], "newest");
     assert_eq!(of(json!(["SEEN"])).await, ["newest"]);
-    let failure = scene.refusal("email.imap_fetch", json!({"folder": "nowhere"})).await;
+    let failure = scene
+        .refusal("email.imap_fetch", json!({"folder": "nowhere"}))
+        .await;
     assert_eq!(failure.reason, "FOLDER_NOT_FOUND");
 }
 
@@ -124,10 +175,15 @@ async fn hostile_mail_is_read_as_far_as_it_goes_and_hides_no_other() {
     scene.connect("bob").await;
     let mut deep = "From: eve@test\r\nSubject: deep\r\n".to_owned();
     for i in 0..90 {
-        let _ = write!(deep, "Content-Type: multipart/mixed; boundary=b{i}\r\n\r\n--b{i}\r\n");
+        let _ = write!(
+            deep,
+            "Content-Type: multipart/mixed; boundary=b{i}\r\n\r\n--b{i}\r\n"
+        );
     }
     let part = "--b\r\nContent-Disposition: attachment\r\n\r\nx\r\n".repeat(5000);
-    let wide = format!("From: eve@test\r\nSubject: wide\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{part}--b--\r\n");
+    let wide = format!(
+        "From: eve@test\r\nSubject: wide\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{part}--b--\r\n"
+    );
     let coded = "From: =?utf-8?Q?eve=0D=0ABcc:_x?= <eve@test>\r\nSubject: =?utf-8?Q?a=0D=0AX:_y?=\r\n\
         Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename*=utf-8''..%2Fa%00%0Ab\r\n\
         Content-Transfer-Encoding: base64\r\n\r\n!!!not base64!!!\r\n";
@@ -139,8 +195,16 @@ async fn hostile_mail_is_read_as_far_as_it_goes_and_hides_no_other() {
     assert_eq!(mails[0]["attachments"][0]["filename"], "a.csv");
     assert_eq!(mails[0]["partial"], false);
     assert_eq!(mails[1]["from"], "\"eve  Bcc: x\" <eve@test>");
-    let name = mails[1]["attachments"][0]["filename"].as_str().unwrap_or("attachment-1");
-    assert!(!name.contains('/') && !name.chars().any(char::is_control), "{name:?}");
-    assert_eq!((&mails[2]["partial"], &mails[3]["partial"]), (&json!(true), &json!(true)));
+    let name = mails[1]["attachments"][0]["filename"]
+        .as_str()
+        .unwrap_or("attachment-1");
+    assert!(
+        !name.contains('/') && !name.chars().any(char::is_control),
+        "{name:?}"
+    );
+    assert_eq!(
+        (&mails[2]["partial"], &mails[3]["partial"]),
+        (&json!(true), &json!(true))
+    );
     assert!(mails[2]["attachments"].as_array().unwrap().len() <= 1000);
 }

@@ -26,7 +26,9 @@ async fn mail_arrives_with_all_that_it_was_given() {
     scene.connect("bob").await;
     let bytes: Vec<u8> = (0..=255).cycle().take(200_000).collect();
     let lines = b"bare\nline\rends\r\n.\r\n\0".to_vec();
-    let big: Vec<u8> = (0..9 * 1024 * 1024_u32).map(|n| n.to_le_bytes()[1]).collect();
+    let big: Vec<u8> = (0..9 * 1024 * 1024_u32)
+        .map(|n| n.to_le_bytes()[1])
+        .collect();
     scene
         .call(
             "file.write",
@@ -65,24 +67,43 @@ async fn mail_arrives_with_all_that_it_was_given() {
     assert_eq!(mail["cc"], json!(["dora@test"]));
     assert_eq!(mail["bcc"], json!([]));
     assert_eq!(mail["replyTo"], json!(["Desk <desk@test>"]));
-    assert!(mail["subject"].as_str().unwrap().starts_with("Grüße ✓ und ein sehr"));
+    assert!(
+        mail["subject"]
+            .as_str()
+            .unwrap()
+            .starts_with("Grüße ✓ und ein sehr")
+    );
     assert!(mail["subject"].as_str().unwrap().ends_with("Zeile passt"));
     assert_eq!(
-        mail["text"].as_str().unwrap().replace("\r\n", "\n").trim_end(),
+        mail["text"]
+            .as_str()
+            .unwrap()
+            .replace("\r\n", "\n")
+            .trim_end(),
         "plain ä\n.\n..x\n\nend"
     );
     assert!(mail["html"].as_str().unwrap().contains("rich ä"));
-    assert_eq!((&mail["partial"], &mail["folder"]), (&json!(false), &json!("INBOX")));
+    assert_eq!(
+        (&mail["partial"], &mail["folder"]),
+        (&json!(false), &json!("INBOX"))
+    );
     assert!(mail["uid"].as_u64().unwrap() > 0);
     assert!(mail["date"].as_str().unwrap().starts_with("20"));
-    assert!(!mail.to_string().contains("eve@test"), "a hidden recipient is seen");
+    assert!(
+        !mail.to_string().contains("eve@test"),
+        "a hidden recipient is seen"
+    );
     let files = mail["attachments"].as_array().unwrap();
     let of = |name: &str| {
         let file = files.iter().find(|f| f["filename"] == name);
         let file = file.unwrap_or_else(|| panic!("{name}"));
         let content = BASE64.decode(file["content"].as_str().unwrap()).unwrap();
         assert_eq!(file["size"], json!(content.len()));
-        (content, file["contentType"].as_str().unwrap(), file["contentId"].as_str().unwrap())
+        (
+            content,
+            file["contentType"].as_str().unwrap(),
+            file["contentId"].as_str().unwrap(),
+        )
     };
     assert_eq!(of("bytes.bin"), (bytes, "application/octet-stream", ""));
     assert_eq!(of("Übersicht 1.csv"), (lines, "text/csv", ""));
@@ -150,7 +171,9 @@ async fn refused_recipient_stops_the_mail_for_all() {
         .call_as("email.smtp_send", to("later@test"), keyed("k"))
         .await;
     assert_eq!(again.unwrap_err().code(), Code::Unavailable);
-    scene.call("email.smtp_send", with(json!({"subject": "last"}))).await;
+    scene
+        .call("email.smtp_send", with(json!({"subject": "last"})))
+        .await;
     let mails = scene.fetch(json!({"connectionId": "in"}), 1).await;
     assert_eq!(subjects(&mails), ["last"]);
 }
@@ -161,26 +184,62 @@ async fn request_that_cannot_be_a_mail_reaches_no_server() {
     scene.connect("bob").await;
     let evil = "x@test>\r\nRCPT TO:<eve@test";
     for (bad, reason) in [
-        (json!({"subject": "a\r\nBcc: eve@test"}), "EMAIL_INVALID_ADDRESS"),
-        (json!({"from": "a\nBcc: eve@test <a@test>"}), "EMAIL_INVALID_ADDRESS"),
+        (
+            json!({"subject": "a\r\nBcc: eve@test"}),
+            "EMAIL_INVALID_ADDRESS",
+        ),
+        (
+            json!({"from": "a\nBcc: eve@test <a@test>"}),
+            "EMAIL_INVALID_ADDRESS",
+        ),
         (json!({"from": "nobody"}), "EMAIL_INVALID_ADDRESS"),
         (json!({"to": [evil]}), "EMAIL_INVALID_ADDRESS"),
-        (json!({"cc": ["bob@test, eve@test"]}), "EMAIL_INVALID_ADDRESS"),
+        (
+            json!({"cc": ["bob@test, eve@test"]}),
+            "EMAIL_INVALID_ADDRESS",
+        ),
         (json!({"bcc": ["bob@test\0"]}), "EMAIL_INVALID_ADDRESS"),
-        (json!({"replyTo": "a@test\r\nX: y"}), "EMAIL_INVALID_ADDRESS"),
+        (
+            json!({"replyTo": "a@test\r\nX: y"}),
+            "EMAIL_INVALID_ADDRESS",
+        ),
         (json!({"to": []}), "INVALID_PARAMETERS"),
         (json!({"to": vec!["bob@test"; 101]}), "INVALID_PARAMETERS"),
         (json!({"bcc": vec!["bob@test"; 100]}), "INVALID_PARAMETERS"),
         (json!({"text": ""}), "INVALID_PARAMETERS"),
         (json!({"subject": ""}), "INVALID_PARAMETERS"),
-        (json!({"attachments": [{"filename": "a"}]}), "INVALID_PARAMETERS"),
-        (json!({"attachments": [{"filename": "a", "content": "", "path": "a"}]}), "INVALID_PARAMETERS"),
-        (json!({"attachments": [{"filename": "../a", "content": ""}]}), "INVALID_PARAMETERS"),
-        (json!({"attachments": [{"filename": "a\r\nX: y", "content": ""}]}), "EMAIL_INVALID_ADDRESS"),
-        (json!({"attachments": [{"filename": "a", "content": "", "contentType": "x"}]}), "INVALID_PARAMETERS"),
-        (json!({"attachments": [{"filename": "a", "content": "", "contentId": "a b"}]}), "INVALID_PARAMETERS"),
-        (json!({"attachments": [{"filename": "a", "path": "nowhere.txt"}]}), "FILE_NOT_FOUND"),
-        (json!({"attachments": [{"filename": "a", "path": "/etc/passwd"}]}), "PATH_ESCAPES_ROOT"),
+        (
+            json!({"attachments": [{"filename": "a"}]}),
+            "INVALID_PARAMETERS",
+        ),
+        (
+            json!({"attachments": [{"filename": "a", "content": "", "path": "a"}]}),
+            "INVALID_PARAMETERS",
+        ),
+        (
+            json!({"attachments": [{"filename": "../a", "content": ""}]}),
+            "INVALID_PARAMETERS",
+        ),
+        (
+            json!({"attachments": [{"filename": "a\r\nX: y", "content": ""}]}),
+            "EMAIL_INVALID_ADDRESS",
+        ),
+        (
+            json!({"attachments": [{"filename": "a", "content": "", "contentType": "x"}]}),
+            "INVALID_PARAMETERS",
+        ),
+        (
+            json!({"attachments": [{"filename": "a", "content": "", "contentId": "a b"}]}),
+            "INVALID_PARAMETERS",
+        ),
+        (
+            json!({"attachments": [{"filename": "a", "path": "nowhere.txt"}]}),
+            "FILE_NOT_FOUND",
+        ),
+        (
+            json!({"attachments": [{"filename": "a", "path": "/etc/passwd"}]}),
+            "PATH_ESCAPES_ROOT",
+        ),
         (json!({"connectionId": "nowhere"}), "CONNECTION_NOT_FOUND"),
     ] {
         let failure = scene.refusal("email.smtp_send", with(bad.clone())).await;
@@ -210,12 +269,19 @@ async fn attachments_are_bounded_by_their_sum() {
     };
     scene.call("email.smtp_send", files(&[""])).await;
     let failure = scene.refusal("email.smtp_send", files(&["AA=="])).await;
-    assert_eq!(failure.reason, "EMAIL_ATTACHMENT_TOO_LARGE", "{}", failure.message);
+    assert_eq!(
+        failure.reason, "EMAIL_ATTACHMENT_TOO_LARGE",
+        "{}",
+        failure.message
+    );
     // What does not fit into one answer is named, with its size.
     let mails = scene.fetch(json!({"connectionId": "in"}), 1).await;
     let files = mails[0]["attachments"].as_array().unwrap();
     assert_eq!(files.len(), 3);
-    assert_eq!((&files[0]["omitted"], &files[0]["size"]), (&json!(true), &json!(13 * MIB)));
+    assert_eq!(
+        (&files[0]["omitted"], &files[0]["size"]),
+        (&json!(true), &json!(13 * MIB))
+    );
     assert_eq!(files[0]["content"], "");
 }
 
@@ -224,7 +290,10 @@ async fn password_comes_from_the_vault_and_is_nowhere_else() {
     let scene = Scene::start().await;
     for (vault, value) in [
         ("plain", PASSWORD.to_owned()),
-        ("pair", json!({"username": "bob", "password": PASSWORD}).to_string()),
+        (
+            "pair",
+            json!({"username": "bob", "password": PASSWORD}).to_string(),
+        ),
     ] {
         let set = json!({"vaultName": vault, "credentialName": "mail", "value": value});
         scene.call("vault.set", set).await;

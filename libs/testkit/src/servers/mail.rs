@@ -81,11 +81,21 @@ impl Mail {
             lmtp: free_port(),
         };
         let [ca, other_ca] = certificates(folder.path());
-        for name in ["queue", "queue/private", "data", "box", "pc", "run", "state"] {
+        for name in [
+            "queue",
+            "queue/private",
+            "data",
+            "box",
+            "pc",
+            "run",
+            "state",
+        ] {
             std::fs::create_dir_all(folder.path().join(name)).expect("the folder is ours");
         }
         let path = |name: &str| folder.path().join(name);
-        run(Command::new("chown").arg("postfix").args([path("data"), path("queue/private")]));
+        run(Command::new("chown")
+            .arg("postfix")
+            .args([path("data"), path("queue/private")]));
         run(Command::new("chown").arg("mail:mail").args([path("box")]));
         let mut dovecot = dovecot(folder.path(), &ports);
         let mut postfix = postfix(folder.path(), &ports);
@@ -97,7 +107,11 @@ impl Mail {
         ] {
             while !greets(port, greeting) {
                 for part in [&mut dovecot, &mut postfix] {
-                    assert!(!part.ended(), "ended at its start: {}", said(part, folder.path()));
+                    assert!(
+                        !part.ended(),
+                        "ended at its start: {}",
+                        said(part, folder.path())
+                    );
                 }
                 assert!(
                     Instant::now() < deadline,
@@ -217,8 +231,12 @@ fn certificates(folder: &Path) -> [String; 2] {
         let out = format!("-keyout {name}.key -out {name}.pem -days 2 -subj /CN=test-ca");
         openssl(&format!("req -x509 {ec} {out}"));
     }
-    openssl(&format!("req {ec} -keyout key.pem -out csr.pem -subj /CN=mx.test"));
-    openssl("x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 -extfile names");
+    openssl(&format!(
+        "req {ec} -keyout key.pem -out csr.pem -subj /CN=mx.test"
+    ));
+    openssl(
+        "x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 -extfile names",
+    );
     ["ca.pem", "other.pem"]
         .map(|name| std::fs::read_to_string(folder.join(name)).expect("openssl wrote it"))
 }
