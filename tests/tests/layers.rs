@@ -39,16 +39,24 @@ const TABLE: &[Row] = &[
     row("registry", &[], &[]),
     row("link", &["catalog", "fault", "registry"], &[]),
     row("store", &["fault"], &[]),
+    row("bus", &["fault"], &[]),
     row(
         "runtime",
         &[
-            "api", "catalog", "expr", "fault", "link", "registry", "store", "workflow",
+            "api", "bus", "catalog", "expr", "fault", "link", "registry", "store", "workflow",
         ],
         &["identity", "ledger", "vault"],
     ),
     row("state", ENGINE, &["state"]),
+    row(
+        "events",
+        &["api", "bus", "fault", "link", "runtime"],
+        &["events"],
+    ),
     row("file", ENGINE, &["file"]),
     row("http", ENGINE, &["http"]),
+    row("db", ENGINE, &["db"]),
+    row("browser", ENGINE, &["browser"]),
     row("email", ENGINE, &["email", "file"]),
     row("vault", ENGINE, &["vault"]),
     row("identity", ENGINE, &["identity"]),
@@ -74,9 +82,12 @@ const TABLE: &[Row] = &[
     row(
         "gearmesh",
         &[
+            "browser",
             "cli",
+            "db",
             "demo",
             "email",
+            "events",
             "file",
             "gateway",
             "http",

@@ -58,11 +58,13 @@ async fn run_is_one_trace_from_the_gateway_to_the_engines() {
         spans.into_iter().filter(|s| s.trace == trace).collect()
     };
     let ended = |spans: &[TracedSpan]| {
-        spans.iter().any(|s| s.name.starts_with("run "))
-            && spans.iter().any(|s| s.name == "POST")
+        spans.iter().any(|s| s.name.starts_with("run ")) && spans.iter().any(|s| s.name == "POST")
     };
     let within = std::time::Duration::from_secs(20);
-    wait_until("the trace has come", within, || ended(&ours(collector.spans()))).await;
+    wait_until("the trace has come", within, || {
+        ended(&ours(collector.spans()))
+    })
+    .await;
     let spans = ours(collector.spans());
     assert!(spans.iter().all(|s| s.service == "the-mesh"));
     check(&spans, &["note", "keep"]);
@@ -72,7 +74,8 @@ async fn run_is_one_trace_from_the_gateway_to_the_engines() {
 /// the engine's under it.
 fn check(spans: &[TracedSpan], tasks: &[&str]) {
     let shown = || -> Vec<String> {
-        let line = |s: &TracedSpan| format!("{:02x?} < {:02x?} {} {}", s.id, s.parent, s.kind, s.name);
+        let line =
+            |s: &TracedSpan| format!("{:02x?} < {:02x?} {} {}", s.id, s.parent, s.kind, s.name);
         spans.iter().map(line).collect()
     };
     let by_id: HashMap<&[u8], &TracedSpan> = spans.iter().map(|s| (&s.id[..], s)).collect();
@@ -97,7 +100,10 @@ fn check(spans: &[TracedSpan], tasks: &[&str]) {
             panic!("one server of a call: {:#?}", shown());
         };
         assert_eq!(server.kind, SERVER);
-        assert_eq!(server.attributes["gearmesh.task.id"], attempt.attributes["gearmesh.task.id"]);
+        assert_eq!(
+            server.attributes["gearmesh.task.id"],
+            attempt.attributes["gearmesh.task.id"]
+        );
         seen.insert(attempt.attributes["gearmesh.task.id"].clone());
     }
     let expected: BTreeSet<String> = tasks.iter().map(|t| (*t).to_owned()).collect();

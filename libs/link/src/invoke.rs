@@ -143,7 +143,12 @@ async fn prepare(
     })?;
     let path = PathAndQuery::try_from(method.path)
         .map_err(|e| Refusal::new(CommonFault::InternalError, e.to_string()))?;
-    Ok((grpc, request, path, DynamicCodec(method.descriptor.output())))
+    Ok((
+        grpc,
+        request,
+        path,
+        DynamicCodec(method.descriptor.output()),
+    ))
 }
 
 /// Whether a second send of a call with these parameters is harmless.

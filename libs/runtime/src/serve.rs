@@ -14,7 +14,6 @@ use tonic::transport::Server;
 use tower::ServiceExt;
 use tower::util::MapRequestLayer;
 
-use gearmesh_link::tls::{Clients, Http};
 use gearmesh_link::{Engine, Link, Mesh, Origin, Peer};
 use gearmesh_store::Counts;
 
@@ -176,7 +175,7 @@ pub async fn start_at(
         let joining = join::join_foreign(runtime_context.clone(), name, url);
         shared.tasks.spawn(joining);
     }
-    let door = door(shared.own.as_deref(), services, &shared.mesh);
+    let door = Door::of(shared.own.as_deref(), services, &shared.mesh);
     let mut running = serve(listener, door, routes, &shared, &process)?;
     let folder = shared.config.folder();
     let place = (scheme, running.address);
@@ -199,24 +198,6 @@ fn own(process: &Process, services: &[Service], folder: &Path) -> Result<Option<
     };
     let instance = register::id(process, folder)?;
     Own::open(mesh, services, instance).map(|own| Some(Arc::new(own)))
-}
-
-/// How the listener treats those who connect.
-fn door(own: Option<&Own>, services: &[Service], mesh: &Mesh) -> Door {
-    let Some(own) = own else {
-        return Door::Plain;
-    };
-    let gateway = services.iter().any(|s| s.name == GATEWAY);
-    let strangers = gateway || Matrix::admits_strangers(&mesh.catalog());
-    Door::Tls {
-        credentials: own.credentials.clone(),
-        clients: if strangers {
-            Clients::Optional
-        } else {
-            Clients::Required
-        },
-        http: if gateway { Http::OneAndTwo } else { Http::Two },
-    }
 }
 
 async fn bind(process: &Process, services: &[Service]) -> Result<TcpListener, Error> {

@@ -19,8 +19,12 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected;
 
 use gearmesh_link::tls::{Clients, Http};
-use gearmesh_link::{Connect, Credentials, Peer, remote_tls};
+use gearmesh_link::{Connect, Credentials, Mesh, Peer, remote_tls};
 use gearmesh_registry::Instance;
+
+use crate::leaf::Own;
+use crate::peer::Matrix;
+use crate::service::{GATEWAY, Service};
 
 /// A handshake takes two round trips; who needs longer holds a place for nothing.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
@@ -56,6 +60,26 @@ pub(crate) enum Door {
         clients: Clients,
         http: Http,
     },
+}
+
+impl Door {
+    /// The door of a process.
+    pub(crate) fn of(own: Option<&Own>, services: &[Service], mesh: &Mesh) -> Self {
+        let Some(own) = own else {
+            return Self::Plain;
+        };
+        let gateway = services.iter().any(|s| s.name == GATEWAY);
+        let strangers = gateway || Matrix::admits_strangers(&mesh.catalog());
+        Self::Tls {
+            credentials: own.credentials.clone(),
+            clients: if strangers {
+                Clients::Optional
+            } else {
+                Clients::Required
+            },
+            http: if gateway { Http::OneAndTwo } else { Http::Two },
+        }
+    }
 }
 
 /// A connection, and who is at its other end.

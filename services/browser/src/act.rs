@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gearmesh_runtime::{Clock, Secret};
+use gearmesh_runtime::{Clock, Context, Secret};
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -214,4 +214,25 @@ pub(crate) async fn fill(
         .begun()),
         None => Ok(()),
     }
+}
+
+/// The values of a form, the secret ones resolved.
+pub(crate) async fn fields(
+    cx: &Context,
+    plain: HashMap<String, String>,
+    secret: HashMap<String, String>,
+) -> Result<HashMap<String, Secret>, Error> {
+    if plain.is_empty() && secret.is_empty() {
+        let text = "give at least one field, in `fields` or `secrets`";
+        return Err(Error::parameter("fields", text));
+    }
+    if let Some(both) = plain.keys().find(|s| secret.contains_key(*s)) {
+        let text = format!("`{both}` is in `fields` and in `secrets`");
+        return Err(Error::parameter("secrets", text));
+    }
+    let references: Vec<&str> = secret.values().map(String::as_str).collect();
+    let resolved = cx.secrets().resolve_all(&references).await?;
+    let secret = secret.keys().cloned().zip(resolved);
+    let plain = plain.into_iter().map(|(k, v)| (k, Secret::new(v)));
+    Ok(plain.chain(secret).collect())
 }

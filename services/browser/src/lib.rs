@@ -37,6 +37,7 @@ mod render;
 mod rpc;
 mod session;
 mod sessions;
+mod wanted;
 
 use gearmesh_api::MESSAGE_MAX;
 use gearmesh_api::browser::v1::browser_service_server::BrowserServiceServer;

@@ -1,12 +1,11 @@
 //! Translates between the protocol and the tools; no rules here.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use gearmesh_api::browser::v1 as api;
 use gearmesh_api::browser::v1::browser_service_server::BrowserService;
 use gearmesh_api::tool::v1::Json;
-use gearmesh_runtime::{Call, CallOf, Context, Secret};
+use gearmesh_runtime::{CallOf, Context, Secret};
 use prost_types::Timestamp;
 use serde_json::Value;
 use tonic::{Request, Response, Status};
@@ -16,10 +15,11 @@ use crate::act::{self, State, Typing};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::limit::Limit;
-use crate::page::{Page, text};
+use crate::page::text;
 use crate::render::{self, Part};
-use crate::session::{Lease, Use};
+use crate::session::Use;
 use crate::sessions::Sessions;
+use crate::wanted::Wanted;
 use crate::{navigate, read};
 
 /// How long a page, a picture or a script may take when the caller says nothing.
@@ -40,15 +40,6 @@ pub(crate) struct Rpc {
     sessions: Sessions,
 }
 
-/// Which page a call means, for how long, and what it does there.
-struct Wanted<'a> {
-    call: &'a Call,
-    session: &'a str,
-    page: &'a str,
-    limit: &'a Limit,
-    how: Use,
-}
-
 impl Rpc {
     pub(crate) fn new(cx: Context, sessions: Sessions) -> Self {
         Self { cx, sessions }
@@ -58,36 +49,6 @@ impl Rpc {
         let asked = asked.and_then(|d| Duration::try_from(d).ok());
         Limit::new(self.cx.clock(), asked.unwrap_or(default))
     }
-
-    /// Does something with a page of a session that is there.
-    async fn on_page<T>(
-        &self,
-        wanted: Wanted<'_>,
-        work: impl AsyncFnOnce(&Page) -> Result<T, Error>,
-    ) -> Result<(T, Done), Error> {
-        let session = self.sessions.get(wanted.call, wanted.session).await?;
-        let lease = session.lease(wanted.page, wanted.how, wanted.limit);
-        let done = async {
-            let lease: Lease = wanted.limit.within("waiting for a page", lease).await?;
-            let result = work(&lease).await;
-            let name = lease.name.clone();
-            let page = lease.page();
-            let result = lease.end(result).await?;
-            let url = page.url();
-            Ok((result, Done { page: name, url }))
-        };
-        let done = done.await;
-        if done.is_err() {
-            self.sessions.told(&session).await;
-        }
-        done
-    }
-}
-
-/// Where a call ended.
-struct Done {
-    page: String,
-    url: String,
 }
 
 #[tonic::async_trait]
@@ -118,28 +79,20 @@ impl BrowserService for Rpc {
         }
         // Starting a browser is not the page's time.
         let limit = self.limit(request.timeout, LONG);
-        let opened = async {
-            let lease = session.lease(&request.page, Use::Open, &limit);
-            let lease = limit.within("waiting for a page", lease).await?;
-            let selector = &request.wait_for_selector;
-            let clock = self.cx.clock();
-            let result =
-                navigate::navigate(&lease, &session.gate, clock, &url, selector, &limit).await;
-            let page = lease.name.clone();
-            lease.end(result).await.map(|opened| (opened, page))
-        };
-        let opened = opened.await;
-        if opened.is_err() {
-            self.sessions.told(&session).await;
-        }
-        let (opened, page) = opened?;
+        let wanted = Wanted::new(&call, &request.session, &request.page, Use::Open, &limit);
+        let (clock, selector) = (self.cx.clock(), &request.wait_for_selector);
+        let (opened, done) = wanted
+            .done_in(&self.sessions, &session, async |page| {
+                navigate::navigate(page, &session.gate, clock, &url, selector, &limit).await
+            })
+            .await?;
         Ok(Response::new(api::NavigateResponse {
             message: format!("opened {}", opened.url),
             url: opened.url,
             status: opened.status,
             title: opened.title,
             session: session.key.name.clone(),
-            page,
+            page: done.page,
             blocked: opened.blocked,
         }))
     }
@@ -151,17 +104,11 @@ impl BrowserService for Rpc {
         let call = request.call();
         let request = request.into_inner();
         let limit = self.limit(request.timeout, SHORT);
-        let wanted = Wanted {
-            call: &call,
-            session: &request.session,
-            page: &request.page,
-            limit: &limit,
-            how: Use::Act,
-        };
+        let wanted = Wanted::new(&call, &request.session, &request.page, Use::Act, &limit);
         let (selector, follow) = (&request.selector, request.wait_for_navigation);
         let clock = self.cx.clock();
-        let ((), done) = self
-            .on_page(wanted, async |page| {
+        let ((), done) = wanted
+            .done(&self.sessions, async |page| {
                 act::click(page, clock, selector, follow, &limit).await
             })
             .await?;
@@ -196,16 +143,10 @@ impl BrowserService for Rpc {
             clear: request.clear,
         };
         let limit = self.limit(request.timeout, SHORT);
-        let wanted = Wanted {
-            call: &call,
-            session: &request.session,
-            page: &request.page,
-            limit: &limit,
-            how: Use::Act,
-        };
+        let wanted = Wanted::new(&call, &request.session, &request.page, Use::Act, &limit);
         let (clock, selector) = (self.cx.clock(), &request.selector);
-        let ((), done) = self
-            .on_page(wanted, async |page| {
+        let ((), done) = wanted
+            .done(&self.sessions, async |page| {
                 act::type_text(page, clock, selector, &typed, typing, &limit).await
             })
             .await?;
@@ -225,15 +166,9 @@ impl BrowserService for Rpc {
         let call = request.call();
         let request = request.into_inner();
         let limit = self.limit(request.timeout, LONG);
-        let wanted = Wanted {
-            call: &call,
-            session: &request.session,
-            page: &request.page,
-            limit: &limit,
-            how: Use::Read,
-        };
-        let (data, done) = self
-            .on_page(wanted, async |page| {
+        let wanted = Wanted::new(&call, &request.session, &request.page, Use::Read, &limit);
+        let (data, done) = wanted
+            .done(&self.sessions, async |page| {
                 read::extract(page, &request.selectors, request.multiple, &limit).await
             })
             .await?;
@@ -250,19 +185,13 @@ impl BrowserService for Rpc {
     ) -> Result<Response<api::FormFillResponse>, Status> {
         let call = request.call();
         let request = request.into_inner();
-        let fields = self.fields(request.fields, request.secrets).await?;
+        let fields = act::fields(&self.cx, request.fields, request.secrets).await?;
         let limit = self.limit(request.timeout, SHORT);
-        let wanted = Wanted {
-            call: &call,
-            session: &request.session,
-            page: &request.page,
-            limit: &limit,
-            how: Use::Act,
-        };
+        let wanted = Wanted::new(&call, &request.session, &request.page, Use::Act, &limit);
         let (clock, submit) = (self.cx.clock(), &request.submit_selector);
         let follow = request.submit_wait_for_navigation;
-        let ((), done) = self
-            .on_page(wanted, async |page| {
+        let ((), done) = wanted
+            .done(&self.sessions, async |page| {
                 act::fill(page, &fields, &limit).await?;
                 if submit.is_empty() {
                     return Ok(());
@@ -298,15 +227,9 @@ impl BrowserService for Rpc {
             }
         };
         let limit = self.limit(request.timeout, LONG);
-        let wanted = Wanted {
-            call: &call,
-            session: &request.session,
-            page: &request.page,
-            limit: &limit,
-            how: Use::Read,
-        };
-        let (picture, _) = self
-            .on_page(wanted, async |page| {
+        let wanted = Wanted::new(&call, &request.session, &request.page, Use::Read, &limit);
+        let (picture, _) = wanted
+            .done(&self.sessions, async |page| {
                 render::screenshot(page, part, &limit).await
             })
             .await?;
@@ -331,15 +254,9 @@ impl BrowserService for Rpc {
             _ => request.format.clone(),
         };
         let limit = self.limit(request.timeout, LONG);
-        let wanted = Wanted {
-            call: &call,
-            session: &request.session,
-            page: &request.page,
-            limit: &limit,
-            how: Use::Read,
-        };
-        let (pdf, _) = self
-            .on_page(wanted, async |page| {
+        let wanted = Wanted::new(&call, &request.session, &request.page, Use::Read, &limit);
+        let (pdf, _) = wanted
+            .done(&self.sessions, async |page| {
                 render::pdf(page, &format, request.landscape, &limit).await
             })
             .await?;
@@ -362,15 +279,9 @@ impl BrowserService for Rpc {
             _ => State::Visible,
         };
         let limit = self.limit(request.timeout, LONG);
-        let wanted = Wanted {
-            call: &call,
-            session: &request.session,
-            page: &request.page,
-            limit: &limit,
-            how: Use::Read,
-        };
-        let ((), done) = self
-            .on_page(wanted, async |page| {
+        let wanted = Wanted::new(&call, &request.session, &request.page, Use::Read, &limit);
+        let ((), done) = wanted
+            .done(&self.sessions, async |page| {
                 act::wait_for(page, &request.selector, state, &limit).await
             })
             .await?;
@@ -395,15 +306,9 @@ impl BrowserService for Rpc {
             }
         };
         let limit = self.limit(request.timeout, LONG);
-        let wanted = Wanted {
-            call: &call,
-            session: &request.session,
-            page: &request.page,
-            limit: &limit,
-            how: Use::Act,
-        };
-        let (result, done) = self
-            .on_page(wanted, async |page| {
+        let wanted = Wanted::new(&call, &request.session, &request.page, Use::Act, &limit);
+        let (result, done) = wanted
+            .done(&self.sessions, async |page| {
                 read::evaluate(page, &request.script, &arguments, &limit).await
             })
             .await?;
@@ -421,15 +326,9 @@ impl BrowserService for Rpc {
         let call = request.call();
         let request = request.into_inner();
         let limit = self.limit(None, SHORT);
-        let wanted = Wanted {
-            call: &call,
-            session: &request.session,
-            page: &request.page,
-            limit: &limit,
-            how: Use::Read,
-        };
-        let (place, done) = self
-            .on_page(wanted, async |page| {
+        let wanted = Wanted::new(&call, &request.session, &request.page, Use::Read, &limit);
+        let (place, done) = wanted
+            .done(&self.sessions, async |page| {
                 let place = page.read("place", Value::Null, &limit);
                 limit.within("asking the page", place).await
             })
@@ -482,29 +381,6 @@ impl BrowserService for Rpc {
             closed: found.is_some(),
             urls,
         }))
-    }
-}
-
-impl Rpc {
-    /// The values of a form, the secret ones resolved.
-    async fn fields(
-        &self,
-        plain: HashMap<String, String>,
-        secret: HashMap<String, String>,
-    ) -> Result<HashMap<String, Secret>, Error> {
-        if plain.is_empty() && secret.is_empty() {
-            let text = "give at least one field, in `fields` or `secrets`";
-            return Err(Error::parameter("fields", text));
-        }
-        if let Some(both) = plain.keys().find(|s| secret.contains_key(*s)) {
-            let text = format!("`{both}` is in `fields` and in `secrets`");
-            return Err(Error::parameter("secrets", text));
-        }
-        let references: Vec<&str> = secret.values().map(String::as_str).collect();
-        let resolved = self.cx.secrets().resolve_all(&references).await?;
-        let secret = secret.keys().cloned().zip(resolved);
-        let plain = plain.into_iter().map(|(k, v)| (k, Secret::new(v)));
-        Ok(plain.chain(secret).collect())
     }
 }
 

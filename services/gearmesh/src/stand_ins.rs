@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gearmesh_cli::StartError;
-use gearmesh_demo::{DemoSite, demo_db};
+use gearmesh_demo::{DemoMail, DemoSite, demo_db};
 use gearmesh_runtime::{CancellationToken, Config};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -11,6 +11,8 @@ use tokio::task::JoinSet;
 /// Names of the connections to the stand-ins, and of the stand-ins.
 const DEMO_SITE: &str = "demo-site";
 const DEMO_DB: &str = "demo-db";
+const DEMO_MAIL: &str = "demo-mail";
+const DEMO_INBOX: &str = "demo-inbox";
 
 /// The stand-ins that run beside a mesh.
 #[derive(Debug, Default)]
@@ -30,7 +32,12 @@ impl StandIns {
             let (site, address) = DemoSite::bind(config.folder())
                 .await
                 .map_err(|e| not_started("the demo site", &e))?;
-            this.serving.spawn(site.serve(token.clone()));
+            let serving = site.serve(token.clone());
+            this.serving.spawn(async move {
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "the demo site ended");
+                }
+            });
             let url = format!("http://{address}");
             this.connect(
                 config,
@@ -48,6 +55,18 @@ impl StandIns {
                 DEMO_DB,
                 json!({"kind": "db", "type": "sqlite", "connectionString": file}),
             );
+        }
+        if vacant(config, DEMO_MAIL) && vacant(config, DEMO_INBOX) {
+            let (mail, at) = DemoMail::bind()
+                .await
+                .map_err(|e| not_started("the demo mail server", &e))?;
+            this.serving.spawn(mail.serve(token.clone()));
+            for (name, kind, at) in [(DEMO_MAIL, "smtp", at.smtp), (DEMO_INBOX, "imap", at.imap)] {
+                let (host, port) = (at.ip().to_string(), at.port());
+                let connection = json!({"kind": kind, "host": host, "port": port,
+                    "username": "demo", "password": "demo", "allowPlain": true});
+                this.connect(config, name, connection);
+            }
         }
         Ok(this)
     }

@@ -15,21 +15,21 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use gearmesh_link::{Holder, Spiffe, is_domain, is_id};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use gearmesh_link::{Holder, is_domain};
 use serde::{Deserialize, Serialize};
 
-use crate::ca::{Ca, INTERMEDIATE, INTERMEDIATE_KEY, LEAF_MAX_S, ROOT, ROOT_KEY, Wanted};
+use crate::ca::{Ca, INTERMEDIATE, INTERMEDIATE_KEY, LEAF_MAX_S, ROOT, ROOT_KEY};
 use crate::credential::{Credential, For};
 use crate::error::Error;
 use crate::init_files::{Mode, folder, vacant, write};
-use crate::scope::{SCOPES_MAX, is_scope};
+
+pub use crate::init_client::{Client, Renewal, client, pem, renewal};
 
 /// Folders of what is made.
-const CA: &str = "ca";
+pub(crate) const CA: &str = "ca";
 const CREDENTIALS: &str = "credentials";
 const CONFIG: &str = "config";
-const CLIENTS: &str = "clients";
+pub(crate) const CLIENTS: &str = "clients";
 
 /// What the later calls must know of the mesh.
 const MESH: &str = "mesh.json";
@@ -128,15 +128,15 @@ pub struct Mesh {
 /// What is remembered of a mesh.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Remembered {
-    trust_domain: String,
-    identity: String,
+pub(crate) struct Remembered {
+    pub(crate) trust_domain: String,
+    pub(crate) identity: String,
 }
 
 /// The CA of a folder, opened.
-struct Opened {
+pub(crate) struct Opened {
     folder: PathBuf,
-    ca: Ca,
+    pub(crate) ca: Ca,
     mesh: Remembered,
 }
 
@@ -258,132 +258,7 @@ pub fn node(at: &Path, service: &str, hosts: &[String], now: i64) -> Result<Vec<
     Ok(list)
 }
 
-/// A client to be.
-#[derive(Debug, Clone)]
-pub struct Client {
-    /// The folder of the mesh.
-    pub folder: PathBuf,
-    /// The client's id.
-    pub name: String,
-    /// What it may do, as `file:read`.
-    pub scopes: Vec<String>,
-    /// How long its first certificate is valid, in seconds.
-    pub lifetime: i64,
-}
-
-/// Makes a client's credential and its first certificate, as PEM files that every
-/// gRPC library reads.
-///
-/// # Errors
-/// CA_MISSING without one, ALREADY_INITIALIZED when the client has a folder.
-pub fn client(client: &Client, now: i64) -> Result<Vec<Made>, InitError> {
-    if !is_id(&client.name) {
-        let text = format!("`{}` is no name of letters, digits, `.`, `_` and `-`", client.name);
-        return Err(InitError::Value(text));
-    }
-    let count = client.scopes.len();
-    if !(1..=SCOPES_MAX).contains(&count) || !client.scopes.iter().all(|s| is_scope(s)) {
-        let text = "name 1 to 64 scopes, as `file:read,http:*`; `*` is everything";
-        return Err(InitError::Value(text.to_owned()));
-    }
-    if !(60..=LEAF_MAX_S).contains(&client.lifetime) {
-        let text = format!("a certificate lives 60 to {LEAF_MAX_S} seconds");
-        return Err(InitError::Value(text));
-    }
-    let opened = open(&client.folder)?;
-    let at = client.folder.join(CLIENTS).join(&client.name);
-    vacant(&at)?;
-    let holder = Holder::Agent(client.name.clone());
-    let whose = For {
-        holder: &holder,
-        hosts: &[],
-        scopes: &client.scopes,
-    };
-    let (credential, text) = Credential::make(&opened.ca, &whose, now)?;
-    let spiffe = Spiffe::new(opened.ca.domain(), holder.clone(), "")
-        .map_err(|e| InitError::Value(e.to_string()))?;
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(Error::Ca)?;
-    let wanted = Wanted {
-        spiffe: &spiffe,
-        hosts: &[],
-        scopes: &client.scopes,
-        lifetime: client.lifetime,
-    };
-    let leaf = opened.ca.leaf(&key, &wanted, now)?;
-    folder(&at)?;
-    let roots = std::fs::read_to_string(client.folder.join(CA).join(ROOT));
-    let roots = roots.map_err(|source| InitError::File {
-        path: client.folder.join(CA).join(ROOT),
-        source,
-    })?;
-    let files = [
-        ("ca.pem", roots, Mode::Open, "whom to trust".to_owned()),
-        (
-            "cert.pem",
-            pem("CERTIFICATE", &leaf.chain),
-            Mode::Open,
-            format!("certificate of {spiffe}, valid for {} s", client.lifetime),
-        ),
-        ("key.pem", key.serialize_pem(), Mode::Secret, "its key".to_owned()),
-        (
-            "credential.json",
-            text,
-            Mode::Secret,
-            format!("credential {}, by which `gearmesh init --renew` gets a fresh one", credential.id),
-        ),
-    ];
-    let mut list = Vec::new();
-    for (name, text, mode, what) in files {
-        write(&at.join(name), &text, mode)?;
-        list.push(thing(what, at.join(name)));
-    }
-    Ok(list)
-}
-
-/// What a client's folder says about where to ask for a fresh certificate.
-#[derive(Debug)]
-pub struct Renewal {
-    /// The client's folder.
-    pub folder: PathBuf,
-    /// The trust domain.
-    pub trust_domain: String,
-    /// Address of the identity engine.
-    pub identity: String,
-}
-
-/// Where a client of a mesh asks for a fresh certificate.
-///
-/// # Errors
-/// CA_MISSING without a mesh in the folder.
-pub fn renewal(at: &Path, name: &str) -> Result<Renewal, InitError> {
-    let mesh = remembered(at)?;
-    Ok(Renewal {
-        folder: at.join(CLIENTS).join(name),
-        trust_domain: mesh.trust_domain,
-        identity: mesh.identity,
-    })
-}
-
-/// DER as PEM.
-#[must_use]
-pub fn pem(label: &str, parts: &[Vec<u8>]) -> String {
-    use base64::Engine as _;
-    /// RFC 7468: lines of 64 characters.
-    const LINE: usize = 64;
-    let mut out = String::new();
-    for der in parts {
-        let text = base64::engine::general_purpose::STANDARD.encode(der);
-        // Writing to a String does not fail.
-        let _ = writeln!(out, "-----BEGIN {label}-----");
-        for line in text.as_bytes().chunks(LINE) {
-            let _ = writeln!(out, "{}", String::from_utf8_lossy(line));
-        }
-        let _ = writeln!(out, "-----END {label}-----");
-    }
-    out
-}
-
-fn remembered(at: &Path) -> Result<Remembered, InitError> {
+pub(crate) fn remembered(at: &Path) -> Result<Remembered, InitError> {
     let path = at.join(CA).join(MESH);
     let text = std::fs::read(&path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => InitError::NoCa(at.join(CA)),
@@ -396,7 +271,7 @@ fn remembered(at: &Path) -> Result<Remembered, InitError> {
         .map_err(|e| InitError::Ca(format!("`{}` cannot be read: {e}", path.display())))
 }
 
-fn open(at: &Path) -> Result<Opened, InitError> {
+pub(crate) fn open(at: &Path) -> Result<Opened, InitError> {
     let mesh = remembered(at)?;
     let folder = std::path::absolute(at).map_err(|source| InitError::File {
         path: at.to_owned(),
@@ -443,7 +318,7 @@ fn check_hosts(hosts: &[String]) -> Result<(), InitError> {
     Ok(())
 }
 
-fn thing(what: impl Into<String>, path: PathBuf) -> Made {
+pub(crate) fn thing(what: impl Into<String>, path: PathBuf) -> Made {
     Made {
         what: what.into(),
         path,

@@ -14,6 +14,7 @@ mod config;
 mod credential;
 mod error;
 pub mod init;
+mod init_client;
 mod init_files;
 mod page;
 mod rpc;

@@ -4,4 +4,5 @@ mod dev;
 mod folder;
 mod hosting;
 mod run;
+mod schedule;
 mod tools;

@@ -1,7 +1,5 @@
 //! What the tests share: a site on loopback, an engine that may call it.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -242,4 +240,13 @@ pub(crate) fn processes(text: &str) -> Vec<i32> {
             String::from_utf8_lossy(&line).contains(text).then_some(pid)
         })
         .collect()
+}
+
+pub(crate) async fn go_in(mesh: &TestMesh, run: &str, path: &str) -> Value {
+    let params = json!({"url": path, "connection": "site"});
+    call_in(mesh, run, "navigate", params).await.unwrap()
+}
+
+pub(crate) fn h1() -> Value {
+    json!({"selectors": {"v": "h1"}})
 }
