@@ -6,22 +6,22 @@
 
 use std::fmt::Write;
 
-use jiff::civil::Date;
 use serde_json::Value;
 
 use crate::error::Error;
+
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use value::{TEXT_MAX, atom, date, number, uids};
 
 /// Terms of one search, with those inside of others.
 const TERMS_MAX: usize = 500;
 
 /// How deep terms may stand in each other.
 const DEPTH_MAX: usize = 8;
-
-/// Bytes of one text. Servers compare each mail with it.
-const TEXT_MAX: usize = 1000;
-
-/// How dates may be written beside `2026-11-01`.
-const DATE_FORMATS: &[&str] = &["%d-%b-%Y", "%b %d, %Y", "%B %d, %Y"];
 
 /// A search.
 #[derive(Debug, Default)]
@@ -137,96 +137,54 @@ impl Criteria {
     }
 
     fn key(&mut self, field: &str, key: &str, args: &[Value], depth: usize) -> Result<(), Error> {
-        let (key, negated) = match key.strip_prefix('!') {
-            Some(key) => (key, true),
-            None => (key, false),
-        };
-        if negated {
-            self.atom("NOT");
-        }
-        let key = key.to_ascii_uppercase();
-        let wanted = |n: usize| {
-            if args.len() == n {
-                return Ok(());
+        let key = match key.strip_prefix('!') {
+            Some(key) => {
+                self.atom("NOT");
+                key
             }
-            Err(Error::parameter(
+            None => key,
+        };
+        let key = key.to_ascii_uppercase();
+        let Some((count, takes)) = takes(&key) else {
+            let key: String = key.chars().take(40).collect();
+            let key = key.escape_debug();
+            return Err(Error::parameter(
+                field,
+                format!("`{key}` in `{field}` is no IMAP search key, as UNSEEN or FROM"),
+            ));
+        };
+        if args.len() != count {
+            return Err(Error::parameter(
                 field,
                 format!(
-                    "`{key}` in `{field}` takes {n} arguments, not {}",
+                    "`{key}` in `{field}` takes {count} arguments, not {}",
                     args.len()
                 ),
-            ))
-        };
-        let text = |i: usize| match args.get(i) {
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(Value::Number(number)) => Ok(number.to_string()),
-            _ => Err(Error::parameter(
-                field,
-                format!("the argument of `{key}` in `{field}` must be text"),
-            )),
-        };
-        match key.as_str() {
-            "ALL" | "ANSWERED" | "DELETED" | "DRAFT" | "FLAGGED" | "NEW" | "OLD" | "RECENT"
-            | "SEEN" | "UNANSWERED" | "UNDELETED" | "UNDRAFT" | "UNFLAGGED" | "UNSEEN" => {
-                wanted(0)?;
-                self.atom(&key);
+            ));
+        }
+        self.atom(&key);
+        for (i, arg) in args.iter().enumerate() {
+            if matches!(takes, Takes::Term) {
+                self.term(&format!("{field}[{}]", i + 1), arg, depth + 1)?;
+                continue;
             }
-            "BCC" | "BODY" | "CC" | "FROM" | "SUBJECT" | "TEXT" | "TO" => {
-                wanted(1)?;
-                self.atom(&key);
-                self.string(field, &text(0)?)?;
-            }
-            "BEFORE" | "ON" | "SINCE" | "SENTBEFORE" | "SENTON" | "SENTSINCE" => {
-                wanted(1)?;
-                self.atom(&key);
-                let day = date(field, &text(0)?)?;
-                self.atom(&day);
-            }
-            "LARGER" | "SMALLER" => {
-                wanted(1)?;
-                self.atom(&key);
-                let number: u32 = text(0)?.parse().map_err(|_| {
-                    Error::parameter(
+            let text = match arg {
+                Value::String(text) => text.clone(),
+                Value::Number(number) => number.to_string(),
+                _ => {
+                    return Err(Error::parameter(
                         field,
-                        format!("`{key}` in `{field}` takes a number of bytes"),
-                    )
-                })?;
-                self.atom(&number.to_string());
-            }
-            "KEYWORD" | "UNKEYWORD" => {
-                wanted(1)?;
-                self.atom(&key);
-                let name = atom(field, &text(0)?)?;
-                self.atom(&name);
-            }
-            "UID" => {
-                wanted(1)?;
-                self.atom(&key);
-                let set = uids(field, &text(0)?)?;
-                self.atom(&set);
-            }
-            "HEADER" => {
-                wanted(2)?;
-                self.atom(&key);
-                self.string(field, &text(0)?)?;
-                self.string(field, &text(1)?)?;
-            }
-            "NOT" | "OR" => {
-                wanted(if key == "OR" { 2 } else { 1 })?;
-                self.atom(&key);
-                for (i, value) in args.iter().enumerate() {
-                    self.term(&format!("{field}[{}]", i + 1), value, depth + 1)?;
+                        format!("the argument of `{key}` in `{field}` must be text"),
+                    ));
                 }
-            }
-            _ => {
-                let key: String = key.chars().take(40).collect();
-                return Err(Error::parameter(
-                    field,
-                    format!(
-                        "`{}` in `{field}` is no IMAP search key, as UNSEEN or FROM",
-                        key.escape_debug()
-                    ),
-                ));
+            };
+            match takes {
+                Takes::Text => self.string(field, &text)?,
+                Takes::Day => self.atom(&date(field, &text)?),
+                Takes::Number => self.atom(&number(field, &text)?),
+                Takes::Label => self.atom(&atom(field, &text)?),
+                Takes::Uids => self.atom(&uids(field, &text)?),
+                Takes::Term => {}
             }
         }
         Ok(())
@@ -266,166 +224,32 @@ impl Criteria {
     }
 }
 
-/// A day as IMAP writes it.
-fn date(field: &str, text: &str) -> Result<String, Error> {
-    let day = text.split('T').next().unwrap_or_default();
-    let parsed = day.parse::<Date>().ok().or_else(|| {
-        let formats = DATE_FORMATS.iter();
-        formats.filter_map(|f| Date::strptime(f, text).ok()).next()
-    });
-    match parsed {
-        Some(day) if (1..=9999).contains(&day.year()) => {
-            // IMAP counts four digits.
-            Ok(format!("{}-{:04}", day.strftime("%d-%b"), day.year()))
-        }
-        _ => Err(Error::parameter(
-            field,
-            format!("`{field}` must have a day as `2026-11-01`"),
-        )),
-    }
+/// What the arguments of a key are.
+#[derive(Debug, Clone, Copy)]
+enum Takes {
+    Text,
+    Day,
+    Number,
+    Label,
+    Uids,
+    Term,
 }
 
-/// The name of a flag.
-fn atom(field: &str, text: &str) -> Result<String, Error> {
-    let fits = |c: char| c.is_ascii_graphic() && !"(){%*\"\\]".contains(c);
-    if text.is_empty() || text.len() > 100 || !text.chars().all(fits) {
-        return Err(Error::parameter(
-            field,
-            format!(
-                "a label in `{field}` must be ASCII without spaces and any of ( ) {{ % * \" \\ ]"
-            ),
-        ));
-    }
-    Ok(text.to_owned())
-}
-
-/// Numbers and ranges of numbers.
-fn uids(field: &str, text: &str) -> Result<String, Error> {
-    let number = |n: &str| n == "*" || n.parse::<u32>().is_ok_and(|n| n > 0);
-    let fits = text.split(',').all(|range| match range.split_once(':') {
-        Some((from, to)) => number(from) && number(to),
-        None => number(range),
-    });
-    if !fits || text.len() > TEXT_MAX {
-        return Err(Error::parameter(
-            field,
-            format!("`UID` in `{field}` takes numbers and ranges, as `3,5:9`"),
-        ));
-    }
-    Ok(text.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn command(criteria: Value) -> String {
-        match Criteria::parse(criteria.as_array().unwrap()) {
-            Ok(criteria) => criteria.command().join("|"),
-            Err(e) => format!("refused: {e}"),
+/// How many arguments a key takes, and which; none for what is no key.
+fn takes(key: &str) -> Option<(usize, Takes)> {
+    Some(match key {
+        "ALL" | "ANSWERED" | "DELETED" | "DRAFT" | "FLAGGED" | "NEW" | "OLD" | "RECENT"
+        | "SEEN" | "UNANSWERED" | "UNDELETED" | "UNDRAFT" | "UNFLAGGED" | "UNSEEN" => {
+            (0, Takes::Text)
         }
-    }
-
-    #[test]
-    fn criteria_become_one_command() {
-        for (criteria, expected) in [
-            (json!([]), "UID SEARCH ALL"),
-            (json!(["unseen"]), "UID SEARCH UNSEEN"),
-            (
-                json!(["!SEEN", "FROM ann b"]),
-                "UID SEARCH NOT SEEN FROM \"ann b\"",
-            ),
-            (json!(["FROM \"a\""]), "UID SEARCH FROM \"a\""),
-            (
-                json!([
-                    ["SINCE", "2026-11-01"],
-                    ["BEFORE", "May 2, 2026"],
-                    ["ON", "3-Nov-2026"],
-                    ["SENTON", "2026-11-01T10:00:00Z"]
-                ]),
-                "UID SEARCH SINCE 01-Nov-2026 BEFORE 02-May-2026 ON 03-Nov-2026 SENTON 01-Nov-2026",
-            ),
-            (
-                json!([["OR", "FLAGGED", ["NOT", ["SUBJECT", "x"]]]]),
-                "UID SEARCH OR FLAGGED NOT SUBJECT \"x\"",
-            ),
-            (
-                json!([["OR", [["FROM", "a"], "SEEN"], "NEW"]]),
-                "UID SEARCH OR (FROM \"a\" SEEN) NEW",
-            ),
-            (
-                json!([["HEADER", "X-A", "b"]]),
-                "UID SEARCH HEADER \"X-A\" \"b\"",
-            ),
-            (
-                json!([["UID", "1,5:*"], ["LARGER", 100]]),
-                "UID SEARCH UID 1,5:* LARGER 100",
-            ),
-            (json!([["KEYWORD", "$Work"]]), "UID SEARCH KEYWORD $Work"),
-            (
-                json!([["SUBJECT", "grün"], "SEEN", ["BODY", "é"]]),
-                "UID SEARCH CHARSET UTF-8 SUBJECT {5}|grün SEEN BODY {2}|é",
-            ),
-            (
-                json!([["TO", "日"], ["CC", "本"]]),
-                "UID SEARCH CHARSET UTF-8 TO {3}|日 CC {3}|本",
-            ),
-        ] {
-            assert_eq!(command(criteria), expected);
-        }
-    }
-
-    #[test]
-    fn text_of_the_caller_is_never_a_command() {
-        for (criteria, expected) in [
-            (
-                json!([["FROM", "\" OR ALL \\"]]),
-                "UID SEARCH FROM \"\\\" OR ALL \\\\\"",
-            ),
-            (
-                json!([["FROM", "{9999999}"]]),
-                "UID SEARCH FROM \"{9999999}\"",
-            ),
-        ] {
-            assert_eq!(command(criteria), expected);
-        }
-        for bad in [
-            json!([["FROM", "\"\r\nA1 LOGOUT"]]),
-            json!([["FROM", "a\0"]]),
-            json!([["FROM", "x".repeat(TEXT_MAX + 1)]]),
-            json!(["UNSEEN\r\nA1 LOGOUT"]),
-            json!(["LOGOUT"]),
-            json!(["1:5"]),
-            json!([["KEYWORD", "a)"]]),
-            json!([["KEYWORD", "a b"]]),
-            json!([["UID", "1 ALL"]]),
-            json!([["UID", "0"]]),
-            json!([["SINCE", "yesterday"]]),
-            json!([["SINCE", "2026-02-30"]]),
-            json!([["LARGER", "x"]]),
-            json!([["FROM"]]),
-            json!([["SEEN", "x"]]),
-            json!([["OR", "SEEN"]]),
-            json!([[]]),
-            json!([1]),
-            json!([{}]),
-            json!([["FROM", {}]]),
-        ] {
-            assert!(
-                command(bad.clone()).starts_with("refused"),
-                "{bad}: {}",
-                command(bad.clone())
-            );
-        }
-    }
-
-    #[test]
-    fn depth_and_number_of_terms_are_bounded() {
-        let nested = |n| (0..n).fold(json!("SEEN"), |t, _| json!(["NOT", t]));
-        assert!(!command(json!([nested(DEPTH_MAX)])).starts_with("refused"));
-        assert!(command(json!([nested(DEPTH_MAX + 1)])).starts_with("refused"));
-        assert!(!command(json!(vec!["SEEN"; TERMS_MAX])).starts_with("refused"));
-        assert!(command(json!(vec!["SEEN"; TERMS_MAX + 1])).starts_with("refused"));
-    }
+        "BCC" | "BODY" | "CC" | "FROM" | "SUBJECT" | "TEXT" | "TO" => (1, Takes::Text),
+        "HEADER" => (2, Takes::Text),
+        "BEFORE" | "ON" | "SINCE" | "SENTBEFORE" | "SENTON" | "SENTSINCE" => (1, Takes::Day),
+        "LARGER" | "SMALLER" => (1, Takes::Number),
+        "KEYWORD" | "UNKEYWORD" => (1, Takes::Label),
+        "UID" => (1, Takes::Uids),
+        "NOT" => (1, Takes::Term),
+        "OR" => (2, Takes::Term),
+        _ => return None,
+    })
 }
