@@ -58,7 +58,7 @@ impl Bus {
             "redis" | "rediss" => {
                 let redis = Redis::open(url, &options).await?;
                 let driver = redis.driver(&wake, &subscribers);
-                (Log::Redis(redis), driver)
+                (Log::Redis(Box::new(redis)), driver)
             }
             _ => return Err(Error::Url("its scheme is unknown".to_owned())),
         };

@@ -41,7 +41,7 @@ pub(crate) struct Ask {
 #[derive(Debug)]
 pub(crate) enum Log {
     Local(Local),
-    Redis(Redis),
+    Redis(Box<Redis>),
 }
 
 /// One call for both backends.
