@@ -1,5 +1,7 @@
 //! API tokens through the generated client, and the files of `init`.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
