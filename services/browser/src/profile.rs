@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn folder_is_private_and_those_of_the_dead_are_removed() {
-        let state = gearmesh_testkit_folder();
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().to_owned();
         let all = state.join("browser");
         fs::create_dir_all(all.join("profile-2147483646-1/x")).unwrap();
         let own = all.join(format!("profile-{}-1", std::process::id()));
@@ -94,13 +95,5 @@ mod tests {
         let path = profile.path().to_owned();
         profile.remove();
         assert!(!path.exists());
-        fs::remove_dir_all(state).unwrap();
-    }
-
-    fn gearmesh_testkit_folder() -> PathBuf {
-        let name = format!("gearmesh-profile-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
-        path
     }
 }

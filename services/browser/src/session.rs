@@ -58,6 +58,9 @@ pub(crate) struct Session {
     ended: CancellationToken,
 }
 
+/// A page with the right to use it.
+type Turn = (Arc<Page>, OwnedMutexGuard<()>);
+
 #[derive(Debug, Default)]
 struct Pages {
     /// How many were ever opened.
@@ -199,7 +202,7 @@ impl Session {
     }
 
     /// The page used last that is free, and the page used last.
-    fn choose(&self) -> (Option<(Arc<Page>, OwnedMutexGuard<()>)>, Option<Arc<Page>>) {
+    fn choose(&self) -> (Option<Turn>, Option<Arc<Page>>) {
         let mut pages = self.lock();
         pages.all.retain(|p| !p.gone.is_cancelled());
         let mut all: Vec<Arc<Page>> = pages.all.iter().filter(|p| !p.temporary).cloned().collect();
