@@ -13,7 +13,10 @@ use gearmesh_api::identity::v1::*;
 use gearmesh_fault::Failure;
 use gearmesh_identity::init::{self, InitError};
 use gearmesh_link::Link;
-use gearmesh_runtime::{BoxFuture, Clock, Config, Running, SystemClock, start_at};
+use gearmesh_runtime::{
+    BoxFuture, Clock, Config, NodeCredential, Running, SystemClock, start_at,
+};
+use rcgen::{CertificateParams, KeyPair, SanType};
 use tempfile::TempDir;
 use tonic::{Code, Status};
 
@@ -46,9 +49,14 @@ struct Engine {
 }
 
 async fn engine() -> Engine {
+    engine_with(|_| {}).await
+}
+
+async fn engine_with(settings: impl FnOnce(&mut Config)) -> Engine {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(Forward::default());
-    let config = Config::new(folder.path());
+    let mut config = Config::new(folder.path());
+    settings(&mut config);
     let running = start_at(&[gearmesh_identity::SERVICE], config, clock.clone())
         .await
         .unwrap();
@@ -347,4 +355,44 @@ fn init_refuses_what_cannot_be() {
     init::client(&client("a", "file:read", 600), now()).unwrap();
     let again = init::client(&client("a", "file:read", 600), now());
     assert_eq!(code(again), "ALREADY_INITIALIZED");
+}
+
+#[tokio::test]
+async fn credential_unused_for_thirty_days_has_ended() {
+    const DAY_MS: i64 = 86_400_000;
+    let files = tempfile::tempdir().unwrap();
+    init::mesh(&site(files.path()), now()).unwrap();
+    let ca = files.path().join("ca").to_string_lossy().into_owned();
+    let mut engine = engine_with(|config| config.set("identity.ca", ca)).await;
+    let node = NodeCredential::read(&files.path().join("credentials/file.json")).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    let uri = "spiffe://gearmesh.local/engine/file/1".to_owned();
+    params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+    let csr = params.serialize_request(&key).unwrap().der().to_vec();
+    let request = SignLeafRequest {
+        credential: node.document().to_vec().into(),
+        signature: node.sign(&csr).into(),
+        csr: csr.into(),
+    };
+    // Each use counts anew.
+    for day in [29, 58, 87] {
+        engine.clock.by_ms.store(day * DAY_MS, Ordering::Relaxed);
+        let leaf = engine.client.sign_leaf(request.clone()).await.unwrap();
+        let leaf = leaf.into_inner();
+        assert_eq!((leaf.chain.len(), leaf.roots.len()), (2, 1));
+        let life = leaf.expires.unwrap().seconds - engine.clock.now_ms() / 1000;
+        assert!((3_290..=3_300).contains(&life), "{life}");
+    }
+    engine.clock.by_ms.store(118 * DAY_MS, Ordering::Relaxed);
+    let status = engine.client.sign_leaf(request).await.unwrap_err();
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::PermissionDenied, "CREDENTIAL_REFUSED")
+    );
+    let request = ListCredentialsRequest::default();
+    let answer = engine.client.list_credentials(request).await.unwrap();
+    let known = answer.into_inner().credentials;
+    assert_eq!(known[0].spiffe, "spiffe://gearmesh.local/engine/file");
+    assert_eq!(known[0].serial.len(), 32);
 }
