@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn pattern_names_the_engine_and_a_port() {
-        let of = |text| Pattern::parse(text).and_then(|p| Ok(p.address("file").unwrap().url()));
+        let of = |text| Pattern::parse(text).map(|p| p.address("file").unwrap().url());
         assert_eq!(of("{engine}.x:84").unwrap(), "https://file.x:84");
         assert_eq!(of("http://{engine}:84").unwrap(), "http://file:84");
         for bad in ["x:84", "", "{engine} x:84", "{engine}.x:84/y"] {
