@@ -9,6 +9,7 @@ use gearmesh_catalog::Catalog;
 use serde_json::json;
 use tokio::runtime::Builder;
 
+use crate::access;
 use crate::args::{Cli, Command, McpCommand, RunArgs, TextOrJson, ToolCommand};
 use crate::client::{Client, built_in, catalog_of};
 use crate::error::Error;
@@ -84,7 +85,7 @@ impl App {
             }
             Command::Run(args) => self.run(args),
             Command::Schedule(command) => {
-                self.find_server();
+                self.find_server()?;
                 self.log("error");
                 block_on(self.threads(), schedule::command(self, command))
             }
@@ -120,12 +121,12 @@ impl App {
                 block_on(Threads::One, init::init(self, args))
             }
             Command::Token(command) => {
-                self.find_server();
+                self.find_server()?;
                 self.log("error");
                 block_on(self.threads(), token::command(self, command))
             }
             Command::Mcp(McpCommand::Serve { .. }) => {
-                self.find_server();
+                self.find_server()?;
                 self.log("error");
                 block_on(self.threads(), serve::mcp(self))
             }
@@ -144,7 +145,7 @@ impl App {
     }
 
     fn run(&mut self, args: RunArgs) -> Result<Exit, Error> {
-        self.find_server();
+        self.find_server()?;
         if let Some(command) = args.command {
             self.log("error");
             return block_on(self.threads(), runs::command(self, command));
@@ -157,7 +158,7 @@ impl App {
                 // The process that served the folder has ended meanwhile. The request has a
                 // key, so another of its mesh answers the same run.
                 Err(Error::Unreachable { .. }) if self.globals.server.is_none() => {
-                    self.find_server()
+                    self.find_server()?;
                 }
                 other => return other,
             }
@@ -209,14 +210,14 @@ impl App {
             self.globals.quiet,
             self.globals.wishes(),
         );
-        self.find_server();
+        self.find_server()?;
         self.log("error");
         block_on(self.threads(), call::call(self, name, &words))
     }
 
     /// What can be called: of the server when there is one, else what is built in.
     fn catalog(&mut self) -> Result<Arc<Catalog>, Error> {
-        self.find_server();
+        self.find_server()?;
         match self.server.clone() {
             Some(url) => block_on(Threads::One, catalog_of(&url)),
             None => Ok(Arc::new(built_in()?)),
@@ -231,7 +232,7 @@ impl App {
         work: impl AsyncFnOnce(&mut Self, &Checker) -> Result<Exit, Error>,
     ) -> Result<Exit, Error> {
         if !offline {
-            self.find_server();
+            self.find_server()?;
         }
         let Some(url) = self.server.clone() else {
             let checker = Checker::offline()?;
@@ -243,8 +244,10 @@ impl App {
         })
     }
 
-    fn find_server(&mut self) {
+    fn find_server(&mut self) -> Result<(), Error> {
+        access::prepare(&self.globals)?;
         self.server = server::find(&self.globals);
+        Ok(())
     }
 
     fn threads(&self) -> Threads {

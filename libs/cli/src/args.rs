@@ -434,4 +434,42 @@ mod tests {
         };
         assert_eq!(words, ["file", "copy", "--source", "a"]);
     }
+
+    #[test]
+    fn init_makes_one_thing() {
+        for good in [
+            "init",
+            "init --trust-domain mesh.example --identity https://10.0.0.5:1 --host a --host b",
+            "init --if-absent",
+            "init --node vault",
+            "init --node gateway --host gw.example",
+            "init --client reports --scopes file:read,http:* --expires 10m",
+            "init --renew reports",
+        ] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "init --node vault --client reports --scopes a:b",
+            "init --node vault --trust-domain x",
+            "init --client reports",
+            "init --scopes a:b",
+            "init --renew a --if-absent",
+            "init --client a --scopes a:b --host h",
+            "token create --name a",
+            "token create --name a --scopes b:c --expires 30",
+            "token revoke",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+        let Command::Token(TokenCommand::Create {
+            scopes, expires, ..
+        }) = parse("token create --name a --scopes b:c,d:*")
+            .unwrap()
+            .command
+        else {
+            panic!("no token");
+        };
+        assert_eq!(scopes, ["b:c", "d:*"]);
+        assert_eq!(expires, Duration::from_secs(30 * 86_400));
+    }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures::Stream;
 use gearmesh_api::DESCRIPTORS;
 use gearmesh_catalog::{Catalog, Engines, Source, Tool};
-use gearmesh_link::{Call, Link, invoke, invoke_rpc, invoke_stream, reflect, remote};
+use gearmesh_link::{Call, Link, invoke, invoke_rpc, invoke_stream, reflect};
 use serde_json::Value;
 use tonic::Status;
 
+use crate::access;
 use crate::error::Error;
 
 /// A server and what is known of it.
@@ -49,7 +50,7 @@ impl Client {
         catalog: Arc<Catalog>,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
-        let link = remote(url).map_err(|e| Error::usage(e.to_string()))?;
+        let link = access::link(url)?;
         Ok(Self {
             url: url.to_owned(),
             link,
@@ -170,7 +171,7 @@ impl Client {
 
 /// What a server describes by reflection.
 pub(crate) async fn describe(url: &str) -> Result<Vec<u8>, Error> {
-    let link = remote(url).map_err(|e| Error::usage(e.to_string()))?;
+    let link = access::link(url)?;
     reflect(&link, url).await.map_err(|error| match error {
         gearmesh_link::Error::Reflection { status, .. } => Error::of_call(&status, url),
         other => Error::usage(other.to_string()),

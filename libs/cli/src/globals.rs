@@ -23,6 +23,42 @@ pub(crate) struct Globals {
         hide_env = true
     )]
     pub(crate) server: Option<String>,
+    /// A folder that `init --client` made: whom to trust, and who you are
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "GEARMESH_LOGIN",
+        hide_env = true
+    )]
+    pub(crate) login: Option<PathBuf>,
+    /// Roots that are trusted, in PEM
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GEARMESH_CA",
+        hide_env = true
+    )]
+    pub(crate) ca: Option<PathBuf>,
+    /// Your certificate, in PEM
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long = "cert-key", global = true, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// A file with an API token; also GEARMESH_TOKEN
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    #[arg(
+        long,
+        hide = true,
+        global = true,
+        env = "GEARMESH_TOKEN",
+        hide_env = true,
+        hide_env_values = true
+    )]
+    pub(crate) env_token: Option<String>,
     /// How data is written [default: table]
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
@@ -122,6 +158,12 @@ impl Globals {
     /// These flags, with those that were given further behind.
     pub(crate) fn with(mut self, later: Self) -> Self {
         self.server = later.server.or(self.server);
+        self.login = later.login.or(self.login);
+        self.ca = later.ca.or(self.ca);
+        self.cert = later.cert.or(self.cert);
+        self.key = later.key.or(self.key);
+        self.token_file = later.token_file.or(self.token_file);
+        self.env_token = later.env_token.or(self.env_token);
         self.output = later.output.or(self.output);
         self.quiet |= later.quiet;
         self.verbose += later.verbose;

@@ -11,6 +11,7 @@
 //! Must not know: services, the runtime. Progress, prompts and reports are drawn by
 //! a few lines of our own; crates for them would cost more in building than they save.
 
+mod access;
 mod app;
 mod args;
 mod call;
@@ -51,5 +52,6 @@ mod words;
 
 pub use app::main;
 pub use starter::{
-    Demo, DemoOptions, InitOptions, InitWhat, MESH_LOCK, Made, StartError, StartOptions, Started, Starter,
+    Demo, DemoOptions, InitOptions, InitWhat, MESH_LOCK, Made, StartError, StartOptions, Started,
+    Starter,
 };

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use gearmesh_catalog::{Catalog, Engines, Source};
-use gearmesh_link::{Engine, Mesh, Origin, remote};
+use gearmesh_link::{Engine, Mesh, Origin};
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::access;
 use crate::app::App;
 use crate::args::{DevArgs, ServeArgs};
 use crate::client::describe;
@@ -258,7 +259,7 @@ async fn mesh_of(url: &str) -> Result<Mesh, Error> {
         engines: Engines::All,
     }])?;
     let descriptors: std::sync::Arc<[u8]> = descriptors.into();
-    let link = remote(url).map_err(unusable)?;
+    let link = access::link(url)?;
     let engines = catalog.engines().iter().map(|engine| Engine {
         name: engine.id.clone(),
         link: link.clone(),

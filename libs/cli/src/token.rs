@@ -115,6 +115,10 @@ async fn list(output: &mut Output, client: &Client) -> Result<(), Error> {
 /// A list of texts, with commas between them.
 fn texts(value: &Value, name: &str) -> String {
     let list = value.get(name).and_then(Value::as_array);
-    let texts: Vec<&str> = list.into_iter().flatten().filter_map(Value::as_str).collect();
+    let texts: Vec<&str> = list
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     printable(&texts.join(",")).into_owned()
 }

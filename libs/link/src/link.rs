@@ -18,7 +18,7 @@ pub type Link = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, L
 /// A type of its own, since a boxed error here would keep the compiler from
 /// seeing that a future which calls through a link is `Send`.
 #[derive(Debug)]
-pub struct LinkError(tower::BoxError);
+pub struct LinkError(pub(crate) tower::BoxError);
 
 impl LinkError {
     pub(crate) fn new(cause: tower::BoxError) -> Self {

@@ -71,8 +71,7 @@ async fn renew(folder: &Path, name: &str) -> Result<Vec<Made>, StartError> {
     };
     let at = |file: &str| renewal.folder.join(file);
     let roots = read_certificates(&at("ca.pem"), "ca.pem").map_err(|e| unusable(e.to_string()))?;
-    let node =
-        NodeCredential::read(&at("credential.json")).map_err(|e| unusable(e.to_string()))?;
+    let node = NodeCredential::read(&at("credential.json")).map_err(|e| unusable(e.to_string()))?;
     let spiffe = Spiffe::new(&renewal.trust_domain, Holder::Agent(name.to_owned()), "")
         .map_err(|e| unusable(e.to_string()))?;
     let (issued, key) = ask_leaf(&renewal.identity, &roots, &node, &spiffe)
@@ -80,13 +79,20 @@ async fn renew(folder: &Path, name: &str) -> Result<Vec<Made>, StartError> {
         .map_err(|e| StartError {
             code: "CERTIFICATE_NOT_RENEWED",
             message: format!("{} gave no certificate: {e}", renewal.identity),
-            help: Some("see that the identity engine runs there; its log says why it refuses".into()),
+            help: Some(
+                "see that the identity engine runs there; its log says why it refuses".into(),
+            ),
         })?;
     let mut made = Vec::new();
     // The key first: a client that reads between the two finds a pair that does not
     // fit, and reads again.
     let files = [
-        ("key.pem", init::pem("PRIVATE KEY", &[key.to_vec()]), 0o600, "its key"),
+        (
+            "key.pem",
+            init::pem("PRIVATE KEY", &[key.to_vec()]),
+            0o600,
+            "its key",
+        ),
         (
             "cert.pem",
             init::pem("CERTIFICATE", &issued.chain),

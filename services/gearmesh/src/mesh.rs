@@ -8,9 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gearmesh_cli::{Demo, DemoOptions, MESH_LOCK, StartError, StartOptions, Started};
-use gearmesh_runtime::{
-    CancellationToken, Config, Error, Peer, Running, start as start_services,
-};
+use gearmesh_runtime::{CancellationToken, Config, Error, Peer, Running, start as start_services};
 use tokio::time::{sleep, timeout};
 
 use crate::stand_ins::StandIns;
