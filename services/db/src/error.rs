@@ -84,6 +84,15 @@ impl Error {
         }
     }
 
+    /// The same error where nothing says that the effect was taken back.
+    pub(crate) fn in_doubt(self) -> Self {
+        match self {
+            Self::Lost { name, what } => Self::LostAtCommit { name, what },
+            Self::Timeout(limit) => Self::TimeoutAtCommit(limit),
+            other => other,
+        }
+    }
+
     /// Whether the connection must not be used again: something may be under way on it.
     pub(crate) fn breaks(&self) -> bool {
         match self {

@@ -14,6 +14,7 @@ use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::limits::{RETRY_FIRST, ROWS_MAX};
 use crate::operation::{self, Operation, Record, Select};
+use crate::raw::Raw;
 use crate::session::{Answer, Budget, Isolation, Mode, Session};
 use crate::sql::{Param, Sql, Table};
 use crate::value::Kind;
@@ -22,11 +23,11 @@ use crate::value::Kind;
 #[derive(Debug)]
 pub(crate) enum Work {
     /// The operation of a tool of its own.
-    One(Operation),
+    One(Box<Operation>),
     /// The operations of `db.transaction`.
     Many(Vec<Operation>),
     /// A statement that a caller wrote.
-    Raw { text: String, params: Vec<Param> },
+    Raw { raw: Raw, params: Vec<Param> },
 }
 
 /// A transaction to run.
@@ -103,7 +104,8 @@ impl Job {
         committing: &AtomicBool,
         retries: u32,
     ) -> Result<Vec<Outcome>, Error> {
-        committing.store(false, Ordering::Relaxed);
+        let lasting = matches!(&self.work, Work::Raw { raw, .. } if !raw.undone);
+        committing.store(lasting, Ordering::Relaxed);
         let mode = Mode {
             read_only: self.read_only,
             isolation: self.isolation,
@@ -145,10 +147,11 @@ impl Job {
                 }
                 Ok(outcomes)
             }
-            Work::Raw { text, params } => {
+            Work::Raw { raw, params } => {
                 let none = HashMap::new();
                 let budget = &mut tables.budget;
-                let answer = tables.session.run(text, params, &none, budget).await?;
+                let answer = tables.session.run(&raw.text, params, &none, budget).await;
+                let answer = answer.map_err(|e| if raw.undone { e } else { e.in_doubt() })?;
                 Ok(vec![Outcome {
                     rows: answer.rows,
                     count: if self.read_only { 0 } else { answer.affected },

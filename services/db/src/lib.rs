@@ -23,6 +23,8 @@ mod mysql;
 mod numeric;
 mod operation;
 mod postgres;
+mod postgres_param;
+mod postgres_row;
 mod raw;
 mod request;
 mod rpc;

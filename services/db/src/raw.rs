@@ -30,6 +30,9 @@ pub(crate) struct Raw {
     pub(crate) text: String,
     /// It only reads, as far as its words say.
     pub(crate) reads: bool,
+    /// What it does is taken back when its transaction is: not so what `MySQL` commits
+    /// by itself, whatever follows.
+    pub(crate) undone: bool,
 }
 
 impl Raw {
@@ -53,7 +56,16 @@ impl Raw {
             Dialect::Sqlite => statement.to_string(),
             _ => text.to_owned(),
         };
-        Ok(Self { text, reads })
+        let rows = matches!(
+            statement,
+            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)
+        );
+        let undone = dialect != Dialect::MySql || reads || rows;
+        Ok(Self {
+            text,
+            reads,
+            undone,
+        })
     }
 }
 
@@ -211,6 +223,19 @@ mod tests {
             ),
         ] {
             assert_eq!(read(dialect, text), Ok(reads), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_commits_itself_is_known() {
+        for (dialect, text, undone) in [
+            (Dialect::MySql, "CREATE TABLE t (a INT)", false),
+            (Dialect::MySql, "CALL p()", false),
+            (Dialect::MySql, "DELETE FROM t", true),
+            (Dialect::MySql, "SELECT 1", true),
+            (Dialect::Postgres, "CREATE TABLE t (a INT)", true),
+        ] {
+            assert_eq!(Raw::parse(dialect, text).unwrap().undone, undone, "{text}");
         }
     }
 

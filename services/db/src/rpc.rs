@@ -58,7 +58,7 @@ impl Rpc {
         let database = self.connections.find(&call.connection).await?;
         let job = Job {
             read_only: operation.reads(),
-            work: Work::One(operation),
+            work: Work::One(Box::new(operation)),
             isolation: None,
             retries: RETRIES_DEFAULT,
             limit: call.limit(database.statement),
@@ -69,8 +69,11 @@ impl Rpc {
 
     async fn run(&self, database: &std::sync::Arc<Database>, job: &Job) -> Result<Done, Status> {
         let done = job.run(&self.connections.cx, database).await;
-        if let Err(Error::Connect { .. }) = &done {
-            // The login may have been changed: the next call reads it anew.
+        if let Err(Error::Connect { said, .. }) = &done
+            && said.sqlstate.is_some()
+        {
+            // The login was refused, so it may have been changed: the next call reads
+            // it anew. A pool that is merely full is kept.
             self.connections.forget(&database.name);
         }
         Ok(done?)
@@ -212,7 +215,7 @@ impl DbService for Rpc {
         let job = Job {
             read_only: raw.reads && request.read_only != Some(false),
             work: Work::Raw {
-                text: raw.text,
+                raw,
                 params: params?,
             },
             isolation: None,

@@ -112,9 +112,15 @@ impl From<Error> for Failed {
     }
 }
 
+/// What a driver gives of a statement: its rows, and how it ended.
+type Stream<'a, Db> = BoxStream<
+    'a,
+    Result<Either<<Db as sqlx::Database>::QueryResult, <Db as sqlx::Database>::Row>, sqlx::Error>,
+>;
+
 /// Reads all that a statement gives, as far as the budget goes.
 pub(crate) async fn gather<Db: sqlx::Database>(
-    mut stream: BoxStream<'_, Result<Either<Db::QueryResult, Db::Row>, sqlx::Error>>,
+    mut stream: Stream<'_, Db>,
     budget: &mut Budget,
     row: impl Fn(&Db::Row) -> Result<Map<String, Value>, Error>,
     done: impl Fn(&Db::QueryResult) -> (u64, u64),
@@ -250,11 +256,7 @@ impl Session {
                 Ok(())
             }
             Err(e) => {
-                let error = match Error::of(e, &self.database.name, self.limit) {
-                    Error::Lost { name, what } => Error::LostAtCommit { name, what },
-                    Error::Timeout(limit) => Error::TimeoutAtCommit(limit),
-                    other => other,
-                };
+                let error = Error::of(e, &self.database.name, self.limit).in_doubt();
                 self.close(&error).await;
                 Err(error)
             }

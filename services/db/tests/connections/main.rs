@@ -1,6 +1,8 @@
 //! Logins: TLS, wrong addresses and passwords, `db.connect` through the vault, and
 //! what must never be shown.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 mod certificates;
 
 use std::time::Duration;

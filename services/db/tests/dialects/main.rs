@@ -1,6 +1,8 @@
 //! One suite over `PostgreSQL`, `MariaDB` and `SQLite`: every tool and parameter
 //! through the real layers, against real databases.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it fails")]
+
 mod conditions;
 mod errors;
 mod injection;
