@@ -21,6 +21,7 @@ mod folder;
 mod imap;
 mod mail;
 mod mime;
+mod nesting;
 mod outgoing;
 mod pool;
 mod rpc;

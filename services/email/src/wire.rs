@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::error::Error;
+use crate::nesting::Nesting;
 use crate::server::{Kind, Server};
 use crate::starttls;
 
@@ -39,6 +40,8 @@ pub(crate) struct Wire {
     /// Bytes that may still come before the next command.
     left: usize,
     said_max: usize,
+    /// Followed for IMAP, whose answers are lists.
+    nesting: Option<Nesting>,
 }
 
 trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin + std::fmt::Debug {}
@@ -79,6 +82,7 @@ impl Wire {
             replay,
             left: said_max,
             said_max,
+            nesting: (kind == Kind::Imap).then(Nesting::default),
         };
         if server.allow_plain {
             if !peer.ip().is_loopback() {
@@ -185,7 +189,14 @@ impl AsyncRead for Wire {
         }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
-        self.left = self.left.saturating_sub(buf.filled().len() - before);
+        let came = buf.filled().get(before..).unwrap_or_default();
+        self.left = self.left.saturating_sub(came.len());
+        if let Some(nesting) = &mut self.nesting
+            && !nesting.follow(came)
+        {
+            let text = "it put too many lists into each other";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
+        }
         polled
     }
 }

@@ -1,5 +1,12 @@
 //! Connections: verified TLS and logins or none at all, whatever the server is.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and tells one story"
+)]
+
 mod scene;
 #[path = "scene/stand_in.rs"]
 mod stand_in;
@@ -205,6 +212,29 @@ async fn server_that_never_ends_a_line_is_left() {
         assert!(failure.message.len() < 400, "{}", failure.message);
         assert!(before.elapsed() < Duration::from_secs(10));
     }
+}
+
+#[tokio::test]
+async fn server_that_nests_without_end_does_not_end_the_process() {
+    let server = StandIn::start(b"* OK hi\r\n", |line| {
+        let tag = line.split(' ').next()?;
+        if line.contains("SEARCH") {
+            return Some(format!("* SEARCH 1\r\n{tag} OK done\r\n").into_bytes());
+        }
+        let mut said = Vec::new();
+        if line.contains("FETCH") {
+            said.extend_from_slice(b"* 1 FETCH (UID 1 BODYSTRUCTURE ");
+            said.resize(1024 * 1024, b'(');
+        }
+        said.extend_from_slice(format!("{tag} OK done\r\n").as_bytes());
+        Some(said)
+    })
+    .await;
+    let mesh = plain("imap", &server).await;
+    let search = json!({"hasAttachment": true});
+    let failure = refusal(&mesh, "email.imap_search", search).await;
+    assert_eq!(failure.reason, "EMAIL_FETCH_FAILED", "{}", failure.message);
+    assert!(failure.message.len() < 400, "{}", failure.message);
 }
 
 /// A mesh whose configuration has a plain connection to a stand-in.

@@ -1,5 +1,12 @@
 //! The engine against the stand-in that `dev` brings along.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and tells one story"
+)]
+
 use gearmesh_demo::DemoMail;
 use gearmesh_fault::Failure;
 use gearmesh_runtime::CancellationToken;
@@ -20,7 +27,6 @@ impl Drop for Dev {
 async fn dev() -> Dev {
     let (demo, at) = DemoMail::bind().await.unwrap();
     let stop = CancellationToken::new();
-    #[expect(clippy::disallowed_methods, reason = "a test has no context")]
     tokio::spawn(demo.serve(stop.clone()));
     let mesh = TestMesh::start_with(&[gearmesh_email::SERVICE], |config| {
         for (name, kind, address) in [("demo-mail", "smtp", at.smtp), ("demo-inbox", "imap", at.imap)] {

@@ -1,5 +1,12 @@
 //! Raw messages, taken apart: good, odd and hostile ones.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and tells one story"
+)]
+
 mod scene;
 
 use std::fmt::Write as _;

@@ -21,7 +21,6 @@ impl StandIn {
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let lines = heard.clone();
-        #[expect(clippy::disallowed_methods, reason = "a test has no context")]
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, greeting, answer, lines.clone()));
