@@ -46,4 +46,5 @@ CREATE TABLE fire (
     UNIQUE (schedule, fire_at, origin)
 ) STRICT;
 CREATE INDEX fire_due ON fire (due_at) WHERE status = 'due';
+CREATE INDEX fire_old ON fire (last_at);
 CREATE INDEX fire_open ON fire (schedule) WHERE status = 'started';

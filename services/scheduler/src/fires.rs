@@ -11,6 +11,9 @@ use crate::table::{Row, Table};
 /// Refused starts in a row that pause a schedule (decisions G2).
 pub(crate) const FAILURES_MAX: i64 = 5;
 
+/// Fires of one schedule that are read at once.
+const OF_ONE_MAX: i64 = 8;
+
 /// How long the start of a fire by hand is left to its caller, in milliseconds.
 const BY_HAND_MS: i64 = 60_000;
 
@@ -110,14 +113,17 @@ impl Table {
             .await
     }
 
-    /// Fires by the clock that are due at an instant, in the order of their sending.
+    /// Fires that are due at an instant: the first few of each schedule, in the order of
+    /// their sending, so that a schedule with a long queue does not hold up the others.
     pub(crate) async fn unsent(&self, now: i64, limit: i64) -> Result<Vec<FireRow>> {
         let mut reader = self.store().await?.read().await?;
         let rows = sqlx::query(
-            "SELECT id, schedule, fire_at, origin, run FROM fire \
-             WHERE status = 'due' AND due_at <= ? ORDER BY due_at, id LIMIT ?",
+            "SELECT id, schedule, fire_at, origin, run FROM (SELECT *, row_number() OVER \
+             (PARTITION BY schedule ORDER BY due_at, id) AS place FROM fire \
+             WHERE status = 'due' AND due_at <= ?) WHERE place <= ? ORDER BY place, due_at, id LIMIT ?",
         )
         .bind(now)
+        .bind(OF_ONE_MAX)
         .bind(limit)
         .fetch_all(&mut *reader)
         .await?;

@@ -58,7 +58,7 @@ impl Plan {
         next_ms: i64,
         now_ms: i64,
     ) -> Result<Self, RuleError> {
-        let walk = Walk::walk(timetable, policy, next_ms, now_ms)?;
+        let walk = Walk::up_to(timetable, policy, next_ms, now_ms)?;
         let (mut late, on_time) = (walk.late, walk.on_time);
         let mut misses = walk.dropped;
         let oldest = now_ms.saturating_sub(policy.window_ms);
@@ -99,7 +99,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn walk(
+    fn up_to(
         timetable: &Timetable,
         policy: &Policy,
         next_ms: i64,

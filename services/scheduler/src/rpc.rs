@@ -27,6 +27,11 @@ const PREVIEW_DEFAULT: usize = 10;
 const HISTORY_DEFAULT: i64 = 50;
 const DAYS_DEFAULT: i64 = 30;
 
+/// Time that a preview may take: a rare fire costs some milliseconds, and a thousand
+/// of them are asked for.
+const PREVIEW_MAX_US: u64 = 2_000_000;
+const PREVIEW_COSTLY: &str = "the fires are too rare for so many; ask for fewer";
+
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// How a page token begins, so that a foreign text is told from one.
@@ -230,10 +235,17 @@ impl SchedulerService for Rpc {
             Ok(count) => count,
         };
         let (timetable, id, jitter_ms) = self.asked(request).await?;
+        let clock = self.schedules.context.clock();
+        let latest = clock.monotonic_us() + PREVIEW_MAX_US;
         let mut fires = Vec::new();
         while fires.len() < count
             && let Some(fire) = timetable.next(after).map_err(Error::from)?
         {
+            if clock.monotonic_us() > latest {
+                return Err(Error::parameter("count", PREVIEW_COSTLY).into());
+            }
+            // Other calls of this thread get their turn.
+            tokio::task::yield_now().await;
             after = fire.at;
             let wait = key::jitter(&id, fire.at.as_millisecond(), jitter_ms);
             fires.push(convert::fire(fire, &timetable, wait));

@@ -117,13 +117,6 @@ impl Schedules {
     ) -> Result<Bytes> {
         let mut row = self.table.get(&edit.id).await?;
         let seen = row.etag;
-        if let Some(wanted) = edit.etag.filter(|e| !e.is_empty())
-            && wanted != seen.to_string()
-            && keyed.is_none()
-        {
-            let found = seen.to_string();
-            return Err(Error::Etag { wanted, found });
-        }
         let before = row.definition.spec()?;
         for field in &edit.reset {
             row.definition.reset(field)?;
@@ -148,6 +141,14 @@ impl Schedules {
         let reply = self
             .table
             .change(keyed, async |tx| {
+                // Behind the ledger: a repeat of the edit that made it stale is no conflict.
+                if let Some(wanted) = edit
+                    .etag
+                    .filter(|e| !e.is_empty() && *e != seen.to_string())
+                {
+                    let found = seen.to_string();
+                    return Err(Error::Etag { wanted, found });
+                }
                 table::update(tx, &row, seen).await?;
                 Ok(reply(&row, &timetable))
             })

@@ -163,10 +163,15 @@ impl Sender {
         let overlap = row.definition.policy().overlap;
         for (place, fire) in fires.iter().enumerate() {
             // Only a fire by the clock heeds runs that are open.
-            if fire.origin.is_empty()
-                && overlap != Overlap::Allow
-                && self.is_open(&schedule).await?
-            {
+            let heeds = fire.origin.is_empty() && overlap != Overlap::Allow;
+            if heeds {
+                // Who cannot be asked may have ended: that decides nothing.
+                if !self.outcomes(Some(&schedule)).await? {
+                    self.back_off(&schedule);
+                    return Ok(Step::Later);
+                }
+            }
+            if heeds && !self.table.open(Some(&schedule), 1).await?.is_empty() {
                 match overlap {
                     Overlap::Skip => {
                         self.table.skipped(fire, "OVERLAP").await?;
@@ -230,12 +235,6 @@ impl Sender {
         Ok(run)
     }
 
-    /// Whether a run of the schedule has not ended.
-    async fn is_open(&self, schedule: &str) -> Result<bool> {
-        self.outcomes(Some(schedule)).await?;
-        Ok(!self.table.open(Some(schedule), 1).await?.is_empty())
-    }
-
     async fn cancel_open(&self, schedule: &str) -> Result<()> {
         for fire in self.table.open(Some(schedule), OUTCOMES_MAX).await? {
             if let Err(status) = self.runs.cancel(&fire.run).await {
@@ -245,8 +244,10 @@ impl Sender {
         Ok(())
     }
 
-    /// Asks for the ends of open runs, of one schedule or of all.
-    pub(crate) async fn outcomes(&self, schedule: Option<&str>) -> Result<()> {
+    /// Asks for the ends of open runs, of one schedule or of all; false when the
+    /// orchestrator did not answer for one.
+    pub(crate) async fn outcomes(&self, schedule: Option<&str>) -> Result<bool> {
+        let mut answered = true;
         for fire in self.table.open(schedule, OUTCOMES_MAX).await? {
             let end = match self.runs.get(&fire.run).await {
                 Ok(run) => outcome::of(&run),
@@ -257,14 +258,16 @@ impl Sender {
                     error: "the orchestrator does not know the run any more".to_owned(),
                     ..Ended::default()
                 }),
-                // Nobody there: the run counts as open until it can be asked.
-                Err(_) => None,
+                Err(_) => {
+                    answered = false;
+                    None
+                }
             };
             if let Some(end) = end {
                 self.table.ended(&fire, &end).await?;
             }
         }
-        Ok(())
+        Ok(answered)
     }
 
     fn waiting(&self, schedule: &str) -> bool {

@@ -1,10 +1,8 @@
 //! The tools of the scheduler.
 
-mod support;
-
+use crate::support::{Bench, beat, count, reason};
 use gearmesh_link::Call;
 use serde_json::{Value, json};
-use support::{Bench, beat, count, reason};
 
 const NOW: &str = "2027-01-01T00:00:00Z";
 
@@ -13,7 +11,7 @@ async fn created(bench: &Bench, name: &str, kind: Value) -> Value {
 }
 
 #[tokio::test]
-async fn schedule_is_made_read_listed_changed_and_deleted() {
+async fn schedule_is_made_and_read() {
     let bench = Bench::at(NOW).await;
     let kinds = [
         (
@@ -48,6 +46,16 @@ async fn schedule_is_made_read_listed_changed_and_deleted() {
     let made = bench.ok("scheduler.get", json!({"scheduleId": "c"})).await;
     assert_eq!(made["schedule"]["interval"], 900_000);
     assert_eq!(made["schedule"]["start"], "2027-01-01T00:00:00Z");
+}
+
+#[tokio::test]
+async fn schedules_are_listed_by_pages_in_the_order_of_their_names() {
+    let bench = Bench::at(NOW).await;
+    created(&bench, "d", json!({"interval": "1h"})).await;
+    for name in ["c", "a"] {
+        created(&bench, name, json!({"interval": "1h"})).await;
+    }
+    created(&bench, "b", json!({"cronExpression": "0 3 * * *"})).await;
     let names = |answer: &Value| -> Vec<String> {
         let list = answer["schedules"].as_array().unwrap();
         list.iter()
@@ -73,13 +81,19 @@ async fn schedule_is_made_read_listed_changed_and_deleted() {
             json!({"scheduleType": "cron", "enabled": true}),
         )
         .await;
-    assert_eq!(names(&crons), ["a"]);
+    assert_eq!(names(&crons), ["b"]);
     // The alias of Oktyv is the same tool.
     assert_eq!(
         bench.ok("cron_list_tasks", json!({"limit": 1})).await["count"],
         1
     );
+}
 
+#[tokio::test]
+async fn schedule_is_changed_and_deleted() {
+    let bench = Bench::at(NOW).await;
+    let cron = json!({"cronExpression": "30 3 * * *", "timezone": "Europe/Chisinau"});
+    created(&bench, "a", cron).await;
     let changed = bench
         .ok("scheduler.update", json!({"scheduleId": "a", "cronExpression": "0 4 * * *", "until": "2027-12-31T00:00:00", "etag": "1"}))
         .await;
@@ -128,7 +142,7 @@ async fn schedule_is_made_read_listed_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_scheduled_is_refused_and_not_stored() {
+async fn rule_that_cannot_be_followed_is_refused_and_not_stored() {
     let bench = Bench::at(NOW).await;
     let cron = json!({"cronExpression": "30 3 * * *"});
     for (schedule, wanted) in [
@@ -186,6 +200,26 @@ async fn what_cannot_be_scheduled_is_refused_and_not_stored() {
             beat("x", json!({"interval": "1h", "catchUpMax": 1001})),
             "INVALID_PARAMETERS",
         ),
+    ] {
+        let shown = schedule.to_string();
+        assert_eq!(
+            reason(bench.call("scheduler.create", schedule).await),
+            wanted,
+            "{shown}"
+        );
+    }
+    assert_eq!(bench.ok("scheduler.list", json!({})).await["count"], 0);
+    created(&bench, "x", cron.clone()).await;
+    assert_eq!(
+        reason(bench.call("scheduler.create", beat("x", cron)).await),
+        "SCHEDULE_EXISTS"
+    );
+}
+
+#[tokio::test]
+async fn target_that_cannot_be_started_is_refused() {
+    let bench = Bench::at(NOW).await;
+    for (schedule, wanted) in [
         (
             beat("x", json!({"interval": "1h", "workflow": "name: a"})),
             "INVALID_PARAMETERS",
@@ -198,7 +232,7 @@ async fn what_cannot_be_scheduled_is_refused_and_not_stored() {
             beat("x", json!({"interval": "1h", "params": {"kye": 1}})),
             "TARGET_INVALID",
         ),
-        (beat(" x", cron.clone()), "INVALID_PARAMETERS"),
+        (beat(" x", json!({"interval": "1h"})), "INVALID_PARAMETERS"),
         (
             json!({"name": "x", "interval": "1h", "workflow": "name: a\ntasks:\n  - id: a\n    needs: [b]\n    set: {x: 1}\n"}),
             "TARGET_INVALID",
@@ -217,11 +251,6 @@ async fn what_cannot_be_scheduled_is_refused_and_not_stored() {
         );
     }
     assert_eq!(bench.ok("scheduler.list", json!({})).await["count"], 0);
-    created(&bench, "x", cron.clone()).await;
-    assert_eq!(
-        reason(bench.call("scheduler.create", beat("x", cron)).await),
-        "SCHEDULE_EXISTS"
-    );
 }
 
 #[tokio::test]

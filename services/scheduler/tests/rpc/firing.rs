@@ -1,9 +1,7 @@
 //! One run for each fire, whatever happens in between.
 
-mod support;
-
+use crate::support::{Bench, beat, count, reason};
 use serde_json::{Value, json};
-use support::{Bench, beat, count, reason};
 
 #[tokio::test]
 async fn once_fires_at_its_instant_and_then_ends() {

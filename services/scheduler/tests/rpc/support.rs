@@ -44,7 +44,7 @@ impl Bench {
     /// A mesh whose clock shows this instant.
     pub(crate) async fn at(instant: &str) -> Self {
         let clock = Arc::new(Driven::default());
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let mut bench = Self {
             clock,
             folder,
@@ -57,7 +57,7 @@ impl Bench {
 
     /// Sets the clock.
     pub(crate) fn set(&self, instant: &str) {
-        let wanted: jiff::Timestamp = instant.parse().unwrap();
+        let wanted: jiff::Timestamp = instant.parse().expect("an instant");
         let by = wanted.as_millisecond() - self.clock.clock.now_ms();
         self.clock.by_ms.store(by, Ordering::SeqCst);
     }
@@ -83,7 +83,6 @@ impl Bench {
         }
     }
 
-    #[allow(dead_code, reason = "not every test looks into the folder")]
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -121,7 +120,7 @@ impl Bench {
                     json!({"scheduleId": id, "limit": 1000}),
                 )
                 .await;
-            seen = answer["history"].as_array().unwrap().clone();
+            seen = answer["history"].as_array().expect("a list").clone();
             seen.reverse();
             if until(&seen) {
                 return seen;
@@ -136,7 +135,7 @@ impl Bench {
         let answer = self
             .ok("orchestrator.list_runs", json!({"pageSize": 200}))
             .await;
-        answer["runs"].as_array().unwrap().clone()
+        answer["runs"].as_array().expect("a list").clone()
     }
 }
 
@@ -152,7 +151,7 @@ pub(crate) fn beat(name: &str, kind: Value) -> Value {
         "tool": "state.put",
         "params": {"key": name, "value": 1},
     });
-    for (key, value) in kind.as_object().unwrap() {
+    for (key, value) in kind.as_object().expect("an object") {
         schedule[key] = value.clone();
     }
     schedule
