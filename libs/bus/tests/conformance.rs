@@ -1,4 +1,8 @@
 //! What a bus must do, on both kinds.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may; clippy knows only functions marked as one"
+)]
 
 mod bench;
 #[path = "suite/events.rs"]

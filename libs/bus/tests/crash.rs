@@ -1,5 +1,10 @@
 //! `kill -9` of a process that publishes on `local:` loses nothing that it was
 //! told is kept. The test starts itself as that process: it has no harness.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test without harness, which speaks to itself over a pipe"
+)]
 
 mod bench;
 
