@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use gearmesh_bus::{
-    Error, PAYLOAD_MAX, RECENT_BYTES_MAX, RECENT_MAX, SUBSCRIBERS_MAX,
-};
+use gearmesh_bus::{Error, PAYLOAD_MAX, RECENT_BYTES_MAX, RECENT_MAX, SUBSCRIBERS_MAX};
 
 use super::bench::{Bench, event, follow, next, pattern, publish, quiet, take};
 
