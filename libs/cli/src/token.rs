@@ -18,7 +18,7 @@ const SERVICE: &str = "/gearmesh.identity.v1.IdentityService";
 /// Looks after API tokens, at the server or in this process.
 pub(crate) async fn command(app: &mut App, command: TokenCommand) -> Result<Exit, Error> {
     let wants = Wants {
-        demo: false,
+        demo: true,
         look: true,
         roots: false,
     };

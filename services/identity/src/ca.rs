@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
-use gearmesh_link::{Holder, Spiffe, write_scopes, SCOPES_OID};
+use gearmesh_link::{Holder, SCOPES_OID, Spiffe, write_scopes};
 use gearmesh_runtime::{read_certificates, read_private};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType,
@@ -188,12 +188,7 @@ impl Ca {
     }
 }
 
-fn authority(
-    name: &str,
-    below: u8,
-    now: i64,
-    lifetime: i64,
-) -> Result<CertificateParams, Error> {
+fn authority(name: &str, below: u8, now: i64, lifetime: i64) -> Result<CertificateParams, Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);

@@ -77,8 +77,7 @@ impl Credential {
 
     /// Reads a credential that this CA has signed, and who stands behind it.
     pub(crate) fn parse(ca: &Ca, document: &[u8]) -> Result<(Self, Holder), Refused> {
-        let credential: Self =
-            serde_json::from_slice(document).map_err(|_| Refused::Unreadable)?;
+        let credential: Self = serde_json::from_slice(document).map_err(|_| Refused::Unreadable)?;
         let signature = BASE64
             .decode(&credential.signature)
             .map_err(|_| Refused::Unreadable)?;

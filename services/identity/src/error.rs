@@ -80,7 +80,8 @@ pub(crate) enum TokenRefused {
 
 impl Fault for Error {
     fn reason(&self) -> EnumValueDescriptor {
-        let ours = |fault: IdentityFault| reason("gearmesh.identity.v1.IdentityFault", fault as i32);
+        let ours =
+            |fault: IdentityFault| reason("gearmesh.identity.v1.IdentityFault", fault as i32);
         match self {
             Self::NoCa => ours(IdentityFault::CaMissing),
             Self::Credential(_) => ours(IdentityFault::CredentialRefused),

@@ -160,7 +160,9 @@ pub fn mesh(mesh: &Mesh, now: i64) -> Result<Vec<Made>, InitError> {
         list.extend(authority(mesh, now)?);
     }
     let there = |path: &[&str]| {
-        let path = path.iter().fold(mesh.folder.clone(), |p, part| p.join(part));
+        let path = path
+            .iter()
+            .fold(mesh.folder.clone(), |p, part| p.join(part));
         mesh.if_absent && path.exists()
     };
     for service in &mesh.services {
@@ -241,7 +243,12 @@ pub fn node(at: &Path, service: &str, hosts: &[String], now: i64) -> Result<Vec<
         let mut all: Vec<String> = Vec::new();
         if holder == Holder::Gateway {
             all.extend(GATEWAY_HOSTS.map(str::to_owned));
-            all.extend(hosts.iter().filter(|h| !GATEWAY_HOSTS.contains(&h.as_str())).cloned());
+            all.extend(
+                hosts
+                    .iter()
+                    .filter(|h| !GATEWAY_HOSTS.contains(&h.as_str()))
+                    .cloned(),
+            );
         }
         let whose = For {
             holder: &holder,
@@ -285,7 +292,9 @@ impl Opened {
     /// The settings by which a service takes part in the mesh.
     fn fragment(&self, service: &str) -> String {
         let path = |parts: &[&str]| {
-            let path = parts.iter().fold(self.folder.clone(), |p, part| p.join(part));
+            let path = parts
+                .iter()
+                .fold(self.folder.clone(), |p, part| p.join(part));
             // JSON's strings are TOML's basic strings.
             serde_json::Value::from(path.to_string_lossy().into_owned()).to_string()
         };

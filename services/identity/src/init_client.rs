@@ -36,7 +36,10 @@ pub struct Client {
 /// CA_MISSING without one, ALREADY_INITIALIZED when the client has a folder.
 pub fn client(client: &Client, now: i64) -> Result<Vec<Made>, InitError> {
     if !is_id(&client.name) {
-        let text = format!("`{}` is no name of letters, digits, `.`, `_` and `-`", client.name);
+        let text = format!(
+            "`{}` is no name of letters, digits, `.`, `_` and `-`",
+            client.name
+        );
         return Err(InitError::Value(text));
     }
     let count = client.scopes.len();
@@ -82,12 +85,20 @@ pub fn client(client: &Client, now: i64) -> Result<Vec<Made>, InitError> {
             Mode::Open,
             format!("certificate of {spiffe}, valid for {} s", client.lifetime),
         ),
-        ("key.pem", key.serialize_pem(), Mode::Secret, "its key".to_owned()),
+        (
+            "key.pem",
+            key.serialize_pem(),
+            Mode::Secret,
+            "its key".to_owned(),
+        ),
         (
             "credential.json",
             text,
             Mode::Secret,
-            format!("credential {}, by which `gearmesh init --renew` gets a fresh one", credential.id),
+            format!(
+                "credential {}, by which `gearmesh init --renew` gets a fresh one",
+                credential.id
+            ),
         ),
     ];
     let mut list = Vec::new();

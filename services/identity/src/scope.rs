@@ -29,7 +29,17 @@ mod tests {
         for good in ["*", "file:*", "file:read", "my_engine2:admin"] {
             assert!(is_scope(good), "{good}");
         }
-        for bad in ["", "file", "file:", ":read", "*:read", "File:read", "a:b:c", "a b:c", "**"] {
+        for bad in [
+            "",
+            "file",
+            "file:",
+            ":read",
+            "*:read",
+            "File:read",
+            "a:b:c",
+            "a b:c",
+            "**",
+        ] {
             assert!(!is_scope(bad), "{bad}");
         }
     }

@@ -64,7 +64,12 @@ impl Signer {
         let leaf = self.ca.leaf(&key, &wanted, now)?;
         let name = spiffe.to_string();
         self.table.used(&credential, &leaf, &name, now).await?;
-        tracing::info!(spiffe = name, credential = credential.id, serial = leaf.serial, "leaf signed");
+        tracing::info!(
+            spiffe = name,
+            credential = credential.id,
+            serial = leaf.serial,
+            "leaf signed"
+        );
         Ok(leaf)
     }
 

@@ -256,11 +256,13 @@ async fn issued(
     spiffe: &str,
     now: i64,
 ) -> Result<(), Error> {
-    sqlx::query("DELETE FROM leaf WHERE serial IN (SELECT serial FROM leaf WHERE expires <= ? LIMIT ?)")
-        .bind(now)
-        .bind(SWEEP)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "DELETE FROM leaf WHERE serial IN (SELECT serial FROM leaf WHERE expires <= ? LIMIT ?)",
+    )
+    .bind(now)
+    .bind(SWEEP)
+    .execute(&mut *tx)
+    .await?;
     sqlx::query("INSERT INTO leaf (serial, credential, spiffe, expires) VALUES (?, ?, ?, ?)")
         .bind(&leaf.serial)
         .bind(credential)

@@ -70,7 +70,13 @@ fn checksum(body: &str) -> String {
     // Thirty of its bits, five to a letter.
     (0..CRC_LEN)
         .rev()
-        .map(|n| letter(crc.checked_shr(5 * n as u32).unwrap_or_default().to_le_bytes()[0]))
+        .map(|n| {
+            letter(
+                crc.checked_shr(5 * n as u32)
+                    .unwrap_or_default()
+                    .to_le_bytes()[0],
+            )
+        })
         .collect()
 }
 

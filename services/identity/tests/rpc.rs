@@ -13,9 +13,7 @@ use gearmesh_api::identity::v1::*;
 use gearmesh_fault::Failure;
 use gearmesh_identity::init::{self, InitError};
 use gearmesh_link::Link;
-use gearmesh_runtime::{
-    BoxFuture, Clock, Config, NodeCredential, Running, SystemClock, start_at,
-};
+use gearmesh_runtime::{BoxFuture, Clock, Config, NodeCredential, Running, SystemClock, start_at};
 use rcgen::{CertificateParams, KeyPair, SanType};
 use tempfile::TempDir;
 use tonic::{Code, Status};
@@ -138,7 +136,14 @@ async fn refused_tokens_look_alike() {
     let mixed = format!("{}{}", &other[..17], &expired[17..]);
     let unknown = self::foreign().await;
     let mut seen = Vec::new();
-    for token in [&expired, &revoked.token, &mixed, &unknown, "gearmesh_x", "x"] {
+    for token in [
+        &expired,
+        &revoked.token,
+        &mixed,
+        &unknown,
+        "gearmesh_x",
+        "x",
+    ] {
         let status = engine.authenticate(token).await.unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated);
         seen.push((reason(&status), status.message().to_owned()));
@@ -296,7 +301,10 @@ fn init_makes_its_files_once() {
     assert!(settings.contains("identity = \"https://127.0.0.1:8421\""));
     assert!(Config::load(&at.join("config/file.toml"), at).is_ok());
     let identity = std::fs::read_to_string(at.join("config/identity.toml")).unwrap();
-    assert!(identity.contains("listen = \"127.0.0.1:8421\""), "{identity}");
+    assert!(
+        identity.contains("listen = \"127.0.0.1:8421\""),
+        "{identity}"
+    );
 
     let before = bytes(at);
     let error = init::mesh(&site(at), now()).unwrap_err();
@@ -350,7 +358,11 @@ fn init_refuses_what_cannot_be() {
         client("a", "file:read", 59),
         client("a", "file:read", gearmesh_identity::LEAF_MAX_S + 1),
     ] {
-        assert_eq!(code(init::client(&bad, now())), "INVALID_PARAMETERS", "{bad:?}");
+        assert_eq!(
+            code(init::client(&bad, now())),
+            "INVALID_PARAMETERS",
+            "{bad:?}"
+        );
     }
     init::client(&client("a", "file:read", 600), now()).unwrap();
     let again = init::client(&client("a", "file:read", 600), now());

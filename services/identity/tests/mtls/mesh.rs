@@ -47,7 +47,9 @@ impl Site {
             folder: files.path().to_owned(),
             trust_domain: DOMAIN.into(),
             identity: identity_url.clone(),
-            services: ["identity", "state", "gateway", "file", "orchestrator"].map(Into::into).to_vec(),
+            services: ["identity", "state", "gateway", "file", "orchestrator"]
+                .map(Into::into)
+                .to_vec(),
             hosts: vec![],
             if_absent: false,
         };
@@ -101,7 +103,10 @@ impl Site {
     }
 
     pub(crate) fn node(&self, service: &str) -> NodeCredential {
-        let path = self.files.path().join(format!("credentials/{service}.json"));
+        let path = self
+            .files
+            .path()
+            .join(format!("credentials/{service}.json"));
         NodeCredential::read(&path).unwrap()
     }
 

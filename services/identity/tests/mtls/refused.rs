@@ -3,9 +3,7 @@
 use std::process::Command;
 
 use gearmesh_api::identity::v1::identity_service_client::IdentityServiceClient;
-use gearmesh_api::identity::v1::{
-    ListTokensRequest, RevokeCredentialRequest, SignLeafRequest,
-};
+use gearmesh_api::identity::v1::{ListTokensRequest, RevokeCredentialRequest, SignLeafRequest};
 use gearmesh_link::{Credentials, Holder, Spiffe, reflect, remote};
 use gearmesh_runtime::{Config, ask_leaf, start};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ED25519, SanType};
@@ -94,16 +92,19 @@ async fn tls_1_2_is_not_spoken() {
     let site = Site::start().await;
     let state = site.process(gearmesh_state::SERVICE, |_| {}).await;
     let url = https(&state);
-    let (old, new) = tokio::task::spawn_blocking(move || {
-        (openssl(&url, "-tls1_2"), openssl(&url, "-tls1_3"))
-    })
-    .await
-    .unwrap();
+    let (old, new) =
+        tokio::task::spawn_blocking(move || (openssl(&url, "-tls1_2"), openssl(&url, "-tls1_3")))
+            .await
+            .unwrap();
     assert!(!old.0 && old.1.contains("protocol version"), "{}", old.1);
     assert!(new.1.contains("TLSv1.3"), "{}", new.1);
     assert!(new.1.contains("ALPN protocol: h2"), "{}", new.1);
     // No tickets: a resumed session would outlive the check of its leaf.
-    assert!(!new.1.contains("Post-Handshake New Session Ticket"), "{}", new.1);
+    assert!(
+        !new.1.contains("Post-Handshake New Session Ticket"),
+        "{}",
+        new.1
+    );
 }
 
 #[tokio::test]
@@ -118,13 +119,18 @@ async fn credential_that_others_can_read_is_not_used() {
     let error = start(&[gearmesh_state::SERVICE], config).await.unwrap_err();
     let error = error.to_string();
     assert!(error.starts_with("INSECURE_CONFIG"), "{error}");
-    assert!(error.contains("mode 0644") && error.contains("chmod 600"), "{error}");
+    assert!(
+        error.contains("mode 0644") && error.contains("chmod 600"),
+        "{error}"
+    );
     // So is the CA's key.
     let key = site.files.path().join("ca/intermediate.key");
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
     let mut config = Config::new(folder.path());
     config.set("identity.ca", text(&site.files.path().join("ca")));
-    let error = start(&[gearmesh_identity::SERVICE], config).await.unwrap_err();
+    let error = start(&[gearmesh_identity::SERVICE], config)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("INSECURE_CONFIG"), "{error}");
 }
 

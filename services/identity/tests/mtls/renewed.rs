@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use gearmesh_api::identity::v1::identity_service_client::IdentityServiceClient;
 use gearmesh_api::identity::v1::ListCredentialsRequest;
+use gearmesh_api::identity::v1::identity_service_client::IdentityServiceClient;
 use gearmesh_link::{Link, Peer};
 use gearmesh_runtime::Service;
 use gearmesh_testkit::TestMesh;
@@ -88,7 +88,11 @@ async fn process_lives_on_while_identity_is_away() {
     assert!(early.is_err(), "started without a leaf");
     let _identity = site.start_identity().await;
     let late = tokio::time::timeout(Duration::from_secs(5), starting).await;
-    let late = link(&late.expect("started"), "state", site.leaf_of("gateway").await);
+    let late = link(
+        &late.expect("started"),
+        "state",
+        site.leaf_of("gateway").await,
+    );
     put(&late, "a").await.unwrap();
 }
 
@@ -133,7 +137,10 @@ async fn twenty_rotations_under_load_fail_no_call() {
         let gateway = site.leaf_of("gateway").await;
         let identity = crate::mesh::link(site.identity.as_ref().unwrap(), "identity", gateway);
         let mut identity = IdentityServiceClient::new(identity);
-        for (seen, service) in seen.iter_mut().zip(["/engine/state", "/engine/orchestrator"]) {
+        for (seen, service) in seen
+            .iter_mut()
+            .zip(["/engine/state", "/engine/orchestrator"])
+        {
             seen.insert(serial(&mut identity, service).await);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
