@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_imap::imap_proto::{BodyContentCommon, BodyStructure, MailboxDatum, Response, Status};
+use async_imap::imap_proto::{MailboxDatum, Response, Status};
 use async_imap::types::Flag;
 use async_imap::{Client, Session};
 use futures::TryStreamExt;
@@ -26,7 +26,7 @@ const LOGOUT_MAX: Duration = Duration::from_secs(2);
 /// Largest mail that is read whole: 25 MB of files in base64. Of others the headers.
 const MAIL_MAX: u32 = 40 * 1024 * 1024;
 
-/// Mails whose structure is looked at for attachments, newest first.
+/// Mails that are looked at for attachments, newest first.
 const LOOKED_MAX: usize = 2000;
 
 /// Mails that one command asks about.
@@ -199,6 +199,9 @@ impl Mailbox {
     }
 
     /// Those with attachments, or without; at most `limit`.
+    ///
+    /// The servers' own BODYSTRUCTURE would say it, but the client's parser calls
+    /// itself for each level of it, and anybody can send a mail of many levels.
     async fn with_attachment(
         &mut self,
         uids: &[u32],
@@ -208,18 +211,38 @@ impl Mailbox {
         let mut found = Vec::new();
         let looked = uids.get(..uids.len().min(LOOKED_MAX)).unwrap_or(uids);
         for chunk in looked.chunks(CHUNK) {
-            let structures = self.ask(&set(chunk), "(UID BODYSTRUCTURE)").await?;
-            let with: Vec<u32> = structures
-                .iter()
-                .filter(|f| f.bodystructure().is_some_and(carries))
-                .filter_map(|f| f.uid)
-                .collect();
-            found.extend(chunk.iter().filter(|uid| with.contains(uid) == has));
-            if found.len() >= limit {
-                break;
+            let may = self.may_carry(chunk).await?;
+            let known = self.known(chunk).await?;
+            for uid in chunk {
+                let carries = match known.get(uid) {
+                    Some(known) if may.contains(uid) => {
+                        let mut names = Contents::new(None);
+                        let fetched = self.fetch(*uid, known, &mut names).await?;
+                        fetched.is_some_and(|f| !f.mail.attachments.is_empty())
+                    }
+                    _ => false,
+                };
+                if carries == has {
+                    found.push(*uid);
+                }
+                if found.len() == limit {
+                    return Ok(found);
+                }
             }
         }
         Ok(found)
+    }
+
+    /// Those whose headers let them carry files: more than one text.
+    async fn may_carry(&mut self, uids: &[u32]) -> Result<Vec<u32>, Error> {
+        let answers = self.ask(&set(uids), "(UID BODY.PEEK[HEADER])").await?;
+        let may = answers.iter().filter(|f| {
+            let head = String::from_utf8_lossy(f.header().unwrap_or_default()).to_ascii_lowercase();
+            let (_, after) = head.split_once("content-type:").unwrap_or_default();
+            let text = after.is_empty() || after.trim_start().starts_with("text/");
+            !text || head.contains("content-disposition:")
+        });
+        Ok(may.filter_map(|f| f.uid).collect())
     }
 
     /// Sizes and flags.
@@ -351,25 +374,4 @@ fn named(flag: &Flag<'_>) -> String {
         Flag::MayCreate => "\\*".to_owned(),
         Flag::Custom(name) => name.to_string(),
     }
-}
-
-/// Whether a message carries files: parts that say so or have a name.
-fn carries(body: &BodyStructure<'_>) -> bool {
-    match body {
-        BodyStructure::Basic { common, .. } => {
-            !common.ty.ty.eq_ignore_ascii_case("text") || is_file(common)
-        }
-        BodyStructure::Text { common, .. } => is_file(common),
-        BodyStructure::Message { .. } => true,
-        BodyStructure::Multipart { bodies, .. } => bodies.iter().any(carries),
-    }
-}
-
-fn is_file(common: &BodyContentCommon<'_>) -> bool {
-    let disposition = common.disposition.as_ref();
-    let said = disposition.is_some_and(|d| d.ty.eq_ignore_ascii_case("attachment"));
-    let params = common.ty.params.iter().flatten();
-    said || params
-        .clone()
-        .any(|(name, _)| name.eq_ignore_ascii_case("name"))
 }

@@ -3,8 +3,9 @@
 //! The client's parser calls itself for each level, so that a server could end the
 //! process with parentheses. They are counted on the way in.
 
-/// Lists in lists. Dovecot tells of 100 levels of a mail, others of fewer.
-const DEPTH_MAX: usize = 128;
+/// Lists in lists. What is asked here is answered with two; the structure of a mail,
+/// which may have any depth, is not asked for.
+const DEPTH_MAX: usize = 16;
 
 /// Digits of the length of a literal that is followed.
 const DIGITS_MAX: usize = 10;

@@ -103,7 +103,7 @@ async fn demo_inbox_is_searched_and_marked() {
         json!({"from": "ann@"}),
         json!({"subject": "ORDER"}),
         json!({"body": "attached"}),
-        json!({"hasAttachment": true}),
+        json!({"hasAttachment": true, "from": "example.test", "body": "attached"}),
         json!({"to": "you@", "from": "Ann", "after": "2026-01-01", "unread": true, "starred": false}),
     ] {
         assert_eq!(

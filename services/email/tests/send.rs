@@ -146,7 +146,9 @@ async fn key_sends_once_and_makes_the_id() {
     assert_ne!(first["messageId"], other["messageId"]);
     assert!(first["messageId"].as_str().unwrap().ends_with("@test"));
     let mails = scene.fetch(json!({"connectionId": "in"}), 2).await;
-    assert_eq!(mails[1]["messageId"], first["messageId"]);
+    // Which of two at once is delivered first is the server's choice.
+    let same = |m: &&Value| m["messageId"] == first["messageId"];
+    assert_eq!(mails.iter().filter(same).count(), 1);
     assert_eq!(sessions(), before + 1, "{}", scene.mail.log());
 }
 
