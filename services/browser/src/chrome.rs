@@ -112,7 +112,7 @@ impl Chrome {
             .map_err(std::io::Error::other)
             .and_then(|made| made)
             .map_err(|e| Error::Unavailable(format!("no folder for the browser: {e}")))?;
-        let mut child = command(&executable, profile.path(), sandboxed)
+        let mut child = command(&executable, &profile, sandboxed)
             .spawn()
             .map_err(|e| {
                 Error::Unavailable(format!("{} cannot be started: {e}", executable.display()))
@@ -292,7 +292,8 @@ fn sandboxed(wanted: Sandbox, root: bool) -> Result<bool, Error> {
     }
 }
 
-fn command(executable: &Path, profile: &Path, sandboxed: bool) -> Command {
+fn command(executable: &Path, profile: &Profile, sandboxed: bool) -> Command {
+    let (profile, short) = (profile.path(), profile.short());
     let mut command = Command::new("/bin/sh");
     command.args(["-c", PIPE, "sh"]).arg(executable);
     command.args(ARGUMENTS);
@@ -305,7 +306,7 @@ fn command(executable: &Path, profile: &Path, sandboxed: bool) -> Command {
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .env("LANG", "C.UTF-8")
         .env("HOME", profile)
-        .env("TMPDIR", profile)
+        .env("TMPDIR", short)
         .current_dir(profile)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -16,7 +16,16 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Profile {
     path: PathBuf,
+    /// For what the browser writes beside its profile.
+    short: PathBuf,
 }
+
+/// Chromium puts a Unix socket into its temporary folder, and the kernel takes 107
+/// bytes for the whole path of one: a state folder is easily deeper.
+const SHORT: &str = "/tmp";
+
+/// How the short folders are called.
+const SHORT_PREFIX: &str = "gearmesh-browser-";
 
 impl Profile {
     /// Makes a folder below the state folder, and removes those that engines left
@@ -25,20 +34,32 @@ impl Profile {
         let all = state.join("browser");
         let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
         make(&all)?;
-        sweep(&all);
+        sweep(&all, "profile-");
+        sweep(Path::new(SHORT), SHORT_PREFIX);
         let path = all.join(format!("profile-{}-{number:016x}", std::process::id()));
         make(&path)?;
         // Chromium wants whole paths: it changes its folder.
         let path = path.canonicalize()?;
-        Ok(Self { path })
+        let short = format!("{SHORT_PREFIX}{}-{number:x}", std::process::id());
+        let short = Path::new(SHORT).join(short);
+        // Fails on one that is there: in a folder that all share it may be anybody's.
+        DirBuilder::new().mode(0o700).create(&short)?;
+        Ok(Self { path, short })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes the folder; blocking.
+    /// The folder for everything else that the browser writes.
+    pub(crate) fn short(&self) -> &Path {
+        &self.short
+    }
+
+    /// Removes the folders; blocking.
     pub(crate) fn remove(self) {
+        // What its processes still write lies in the profile; this one is theirs no more.
+        let _ = fs::remove_dir_all(&self.short);
         for _ in 0..ATTEMPTS {
             match fs::remove_dir_all(&self.path) {
                 Ok(()) => return,
@@ -52,7 +73,7 @@ impl Profile {
 }
 
 /// Removes the folders of processes that are no more.
-fn sweep(all: &Path) {
+fn sweep(all: &Path, prefix: &str) {
     let Ok(entries) = fs::read_dir(all) else {
         return;
     };
@@ -60,7 +81,7 @@ fn sweep(all: &Path) {
         let name = entry.file_name();
         let owner = name
             .to_str()
-            .and_then(|n| n.strip_prefix("profile-")?.split('-').next()?.parse().ok());
+            .and_then(|n| n.strip_prefix(prefix)?.split('-').next()?.parse().ok());
         let dead = owner.is_some_and(|pid: i32| {
             rustix::process::Pid::from_raw(pid).is_some_and(|pid| {
                 rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
@@ -92,8 +113,9 @@ mod tests {
         assert_eq!(mode & 0o777, 0o700);
         assert!(!all.join("profile-2147483646-1").exists());
         assert!(own.exists(), "of a process that lives");
-        let path = profile.path().to_owned();
+        let (path, short) = (profile.path().to_owned(), profile.short().to_owned());
+        assert!(short.as_os_str().len() < 60 && short.is_dir());
         profile.remove();
-        assert!(!path.exists());
+        assert!(!path.exists() && !short.exists());
     }
 }
