@@ -188,11 +188,7 @@ impl Own {
     }
 
     /// Asks for a leaf of a service; gives when it ends, in seconds since 1970.
-    async fn renew(
-        &self,
-        service: &'static str,
-        context: &Context,
-    ) -> Result<i64, IssueError> {
+    async fn renew(&self, service: &'static str, context: &Context) -> Result<i64, IssueError> {
         let holder = Holder::of_service(service);
         let spiffe = Spiffe::new(self.credentials.domain(), holder, &self.instance)?;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
