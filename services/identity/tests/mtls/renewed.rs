@@ -1,14 +1,14 @@
 //! Leaves that change while calls go on.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gearmesh_api::identity::v1::ListCredentialsRequest;
 use gearmesh_api::identity::v1::identity_service_client::IdentityServiceClient;
 use gearmesh_link::{Link, Peer};
-use gearmesh_runtime::Service;
+use gearmesh_runtime::{BoxFuture, Clock, Config, Service, SystemClock, start_at};
 use gearmesh_testkit::TestMesh;
 use tonic::service::Routes;
 
@@ -24,7 +24,7 @@ pub(crate) const CALLER: Service = Service {
 /// A process that calls `state` as its registry says.
 async fn caller(site: &Site, state: &TestMesh) -> TestMesh {
     let registry = format!("static:state={}", https(state));
-    let settings = |config: &mut gearmesh_runtime::Config| {
+    let settings = |config: &mut Config| {
         config.set("registry", registry);
         config.set("mesh.connectionAge", 1);
     };
@@ -52,25 +52,57 @@ async fn serial(identity: &mut IdentityServiceClient<Link>, service: &str) -> St
     own.map_or(String::new(), |c| c.serial.clone())
 }
 
+/// A clock by which nobody waits long, and which remembers how long that was.
+#[derive(Debug, Default)]
+struct Hurried {
+    clock: SystemClock,
+    waits: Mutex<Vec<Duration>>,
+}
+
+/// What counts as long: retries and starts wait less.
+const LONG: Duration = Duration::from_secs(100);
+
+impl Clock for Hurried {
+    fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        self.clock.monotonic_us()
+    }
+
+    fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {
+        if time < LONG {
+            return self.clock.sleep(time);
+        }
+        self.waits.lock().unwrap().push(time);
+        self.clock.sleep(Duration::from_millis(20))
+    }
+}
+
 #[tokio::test]
 async fn leaf_is_renewed_at_half_its_life() {
-    const LIFE: i64 = 4;
-    let site = Site::start_with(LIFE).await;
+    let site = Site::start().await;
     let gateway = site.leaf_of("gateway").await;
     let identity = link(site.identity.as_ref().unwrap(), "identity", gateway);
     let mut identity = IdentityServiceClient::new(identity);
-    let started = tokio::time::Instant::now();
-    let _state = site.process(gearmesh_state::SERVICE, |_| {}).await;
-    let first = serial(&mut identity, "/engine/state").await;
-    assert_eq!(first.len(), 32, "{first}");
-    while serial(&mut identity, "/engine/state").await == first {
-        assert!(started.elapsed() < Duration::from_secs(4), "not renewed");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::new(folder.path());
+    site.settings(&mut config, "state");
+    let clock = Arc::new(Hurried::default());
+    let state = start_at(&[gearmesh_state::SERVICE], config, clock.clone())
+        .await
+        .unwrap();
+    let mut serials = BTreeSet::new();
+    while serials.len() < 4 {
+        serials.insert(serial(&mut identity, "/engine/state").await);
     }
-    let took = started.elapsed();
-    // Half of what is left after at most a second of rounding, within its spread.
-    assert!(took >= Duration::from_millis(1_300), "{took:?}");
-    assert!(took <= Duration::from_millis(3_000), "{took:?}");
+    state.stop().await;
+    let waits = clock.waits.lock().unwrap().clone();
+    assert!(waits.len() >= 3, "{waits:?}");
+    // Half of 3300 s, spread by a tenth so that a mesh does not ask at once.
+    let half = Duration::from_secs(1_480)..=Duration::from_secs(1_650);
+    assert!(waits.iter().all(|w| half.contains(w)), "{waits:?}");
 }
 
 #[tokio::test]
