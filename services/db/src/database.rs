@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::dialect::Dialect;
-use crate::error::Error;
+use crate::error::{Error, Said};
 use crate::files::{File, Files, Mode};
 use crate::limits::{IDLE_DEFAULT, LOGIN_DEFAULT, POOL_DEFAULT, POOL_MAX, STATEMENT_DEFAULT};
 use crate::target::Target;
@@ -161,7 +161,29 @@ impl Database {
         };
         match tokio::time::timeout(self.login, login).await {
             Ok(done) => done.map_err(|e| Error::login(&e, &self.name)),
-            Err(_) => Err(Error::login(&sqlx::Error::PoolTimedOut, &self.name)),
+            Err(_) => Err(self.crowded()),
+        }
+    }
+
+    /// Whether there is a file to read, or a server to ask.
+    pub(crate) fn there(&self) -> bool {
+        self.file.as_ref().is_none_or(|f| f.path.exists())
+    }
+
+    /// No login was to be had in time.
+    pub(crate) fn crowded(&self) -> Error {
+        let within = self.login.as_millis();
+        let message = match self.figures() {
+            (0, _) => format!("no login succeeded within {within} ms; is the server there?"),
+            (open, _) => format!("none of its {open} logins became free within {within} ms"),
+        };
+        Error::Connect {
+            name: self.name.clone(),
+            said: Said {
+                message,
+                ..Said::default()
+            },
+            transient: true,
         }
     }
 

@@ -163,7 +163,10 @@ impl Session {
         mode: Mode,
     ) -> Result<Self, Error> {
         use crate::database::Pools;
-        let refused = |e: sqlx::Error| Error::login(&e, &database.name);
+        let refused = |e: sqlx::Error| match e {
+            sqlx::Error::PoolTimedOut => database.crowded(),
+            other => Error::login(&other, &database.name),
+        };
         let live = match &database.pools {
             Pools::Postgres { pool, .. } => {
                 Live::Postgres(postgres::Live::new(pool.acquire().await.map_err(refused)?))
@@ -172,7 +175,12 @@ impl Session {
                 Live::MySql(mysql::Live::new(pool.acquire().await.map_err(refused)?))
             }
             Pools::Sqlite { read, write } => {
-                let pool = if mode.read_only { read } else { write };
+                // A file that is yet to be made is made by the one that may write.
+                let pool = if mode.read_only && database.there() {
+                    read
+                } else {
+                    write
+                };
                 Live::Sqlite(sqlite::Live::new(pool.acquire().await.map_err(refused)?))
             }
         };

@@ -325,3 +325,38 @@ fn nothing_holds(folder: &std::path::Path, canary: &str) {
         assert!(!found, "{} holds the password", path.display());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_pool_and_new_file_are_said_and_served() {
+    let server = Postgres::start().await;
+    let mut narrow = connection("postgresql", &server.url("postgres"));
+    narrow["poolSize"] = 1.into();
+    narrow["connectionTimeout"] = 200.into();
+    let mesh = mesh(vec![
+        ("narrow", narrow),
+        ("fresh", connection("sqlite", "file:fresh.db")),
+    ])
+    .await;
+    // The first call on a file that is not there yet only reads.
+    assert_eq!(select_one(&mesh, "fresh").await.unwrap()["count"], 1);
+
+    let slow = json!({"connectionId": "narrow", "query": "SELECT pg_sleep(2)"});
+    let busy = async {
+        loop {
+            let query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sleep(2)%' AND state = 'active' AND pid <> pg_backend_pid()";
+            if server.psql("postgres", query).unwrap() == "1" {
+                break select_one(&mesh, "narrow").await;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let (held, second) = tokio::join!(mesh.call("db.raw_query", slow), busy);
+    let failure = second.unwrap_err();
+    assert!(
+        failure.message.contains("none of its 1 logins"),
+        "{failure:?}"
+    );
+    assert!(failure.retryable && failure.without_effect());
+    // The one that had the login goes on undisturbed.
+    assert!(held.is_ok(), "{held:?}");
+}
