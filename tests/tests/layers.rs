@@ -34,6 +34,7 @@ const TABLE: &[Row] = &[
     row("api", &[], &[]),
     row("catalog", &["api"], &[]),
     row("fault", &["api"], &[]),
+    row("egress", &[], &[]),
     row("expr", &[], &[]),
     row("workflow", &["catalog", "expr"], &[]),
     row("registry", &[], &[]),
@@ -54,9 +55,17 @@ const TABLE: &[Row] = &[
         &["events"],
     ),
     row("file", ENGINE, &["file"]),
-    row("http", ENGINE, &["http"]),
+    row(
+        "http",
+        &["api", "egress", "fault", "link", "runtime", "store"],
+        &["http"],
+    ),
     row("db", ENGINE, &["db"]),
-    row("browser", ENGINE, &["browser"]),
+    row(
+        "browser",
+        &["api", "egress", "fault", "link", "runtime", "store"],
+        &["browser"],
+    ),
     row("email", ENGINE, &["email", "file"]),
     row("vault", ENGINE, &["vault"]),
     row("identity", ENGINE, &["identity"]),
@@ -72,7 +81,7 @@ const TABLE: &[Row] = &[
     row(
         "gateway",
         &["api", "catalog", "fault", "link", "runtime", "workflow"],
-        &["orchestrator"],
+        &["orchestrator", "identity"],
     ),
     row(
         "cli",

@@ -14,6 +14,10 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("libs/runtime", "its job"),
     ("libs/testkit", "only tests import it"),
     ("services/demo", "stands in for a server of somebody else"),
+    (
+        "services/browser",
+        "the proxy of each session, by which alone pages leave, listens on loopback for its browser",
+    ),
 ];
 
 /// A source file of ours.

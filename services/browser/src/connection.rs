@@ -3,10 +3,10 @@
 use gearmesh_runtime::Context;
 use url::Url;
 
-use crate::address::Policy;
 use crate::config::ConnectionSettings;
 use crate::error::Error;
 use crate::gate::Opened;
+use gearmesh_egress::Policy;
 
 /// The kind of connections that this engine takes: servers of the web.
 const KIND: &str = "http";

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use url::{Host, Url};
 
-use crate::address::Policy;
 use crate::error::Error;
+use gearmesh_egress::Policy;
 
 /// Ports of the web.
 const PORTS: [u16; 2] = [80, 443];

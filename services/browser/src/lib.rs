@@ -16,10 +16,6 @@
 //! that the page's scripts cannot touch.
 
 mod act;
-// The rules are those of the http engine, to the letter; a second text of them
-// would go its own way.
-#[path = "../../http/src/address.rs"]
-mod address;
 mod cdp;
 mod chrome;
 mod config;

@@ -12,10 +12,10 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::address::{Denied, Policy};
 use crate::error::Error;
 use crate::request::HEADERS_MAX;
 use crate::target::{Target, shown};
+use gearmesh_egress::{Denied, Policy};
 
 /// Time to connect, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -3,10 +3,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
-use crate::address::Policy;
 use crate::config::ConnectionSettings;
 use crate::error::Error;
 use crate::target::shown;
+use gearmesh_egress::Policy;
 
 /// The kind that this engine's connections have.
 pub(crate) const KIND: &str = "http";

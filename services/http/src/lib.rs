@@ -9,7 +9,6 @@
 //!
 //! Must not know: who calls, and what an answer means.
 
-mod address;
 mod body;
 mod client;
 mod config;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
-use crate::address::{Denied, Policy};
 use crate::connection::Connection;
 use crate::error::Error;
+use gearmesh_egress::{Denied, Policy};
 
 /// Bytes of a URL with its query: servers refuse more.
 pub(crate) const URL_MAX: usize = 8 * 1024;

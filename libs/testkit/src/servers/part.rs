@@ -73,12 +73,6 @@ impl Part {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Its process id.
-    #[must_use]
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Kills the whole group at once, as a crash would.
     pub(crate) fn kill(&mut self) {
         let group = format!("-{}", self.child.id());

@@ -9,21 +9,21 @@ use Class::{Metadata, Never, Private, Public};
 
 /// What a connection opens beyond public addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(crate) struct Policy {
+pub struct Policy {
     /// Loopback, private and link-local addresses.
-    pub(crate) private: bool,
+    pub private: bool,
     /// Addresses at which clouds hand out credentials.
-    pub(crate) metadata: bool,
+    pub metadata: bool,
 }
 
 /// An address that may not be connected to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{address} is {kind}")]
-pub(crate) struct Denied {
+pub struct Denied {
     /// The address, as it was given.
-    pub(crate) address: IpAddr,
+    pub address: IpAddr,
     /// What it is, with its article.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ const METADATA_V6: [Ipv6Addr; 3] = [
 
 impl Policy {
     /// Whether an address may be connected to.
-    pub(crate) fn check(self, address: IpAddr) -> Result<(), Denied> {
+    pub fn check(self, address: IpAddr) -> Result<(), Denied> {
         let kind = match class(address) {
             Public => return Ok(()),
             Private(_) if self.private => return Ok(()),
