@@ -36,16 +36,17 @@ impl Answer {
 /// # Panics
 /// When it cannot be started.
 pub async fn gearmesh(folder: &Path, arguments: &[&str]) -> Answer {
-    let output = Command::new(program("gearmesh"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("GEARMESH_SERVER")
-        .env_remove("GEARMESH_FOLDER")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("the program can be started");
+    let mut command = Command::new(program("gearmesh"));
+    command.args(arguments).current_dir(folder);
+    command.env_remove("GEARMESH_SERVER");
+    command.env_remove("GEARMESH_FOLDER");
+    answer(command).await
+}
+
+/// Runs a command to its end.
+pub(crate) async fn answer(mut command: Command) -> Answer {
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = command.output().await.expect("the program can be started");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Answer {
         code: output.status.code().unwrap_or(-1),
