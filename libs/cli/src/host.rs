@@ -113,7 +113,8 @@ fn heed(app: &mut App, wants: Wants, url: &str) -> Result<(), Error> {
         });
     }
     let mut flags = app.globals.of_own_mesh();
-    if !wants.demo {
+    // A command that only looks takes no such flag; it never wants the stand-ins.
+    if !wants.demo && !wants.look {
         flags.push("--no-demo");
     }
     unheeded(&mut app.output, &flags, url);
