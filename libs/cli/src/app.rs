@@ -80,6 +80,9 @@ impl App {
     fn dispatch(&mut self, command: Command) -> Result<Exit, Error> {
         match command {
             Command::Version => self.version(),
+            Command::Health => (self.starter.health)(&self.globals.folder())
+                .map(|()| Exit::Done)
+                .map_err(Error::Start),
             Command::Explain { code } => {
                 explain::explain(&mut self.output, &built_in()?, &code).map(|()| Exit::Done)
             }

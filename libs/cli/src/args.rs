@@ -63,6 +63,9 @@ pub(crate) enum Command {
         /// The code, as FILE_NOT_FOUND
         code: String,
     },
+    /// Whether a process serves this folder: the health check of a container
+    #[command(hide = true)]
+    Health,
     /// The version
     Version,
     /// `gearmesh ENGINE VERB ..`, the short form of `tool call ENGINE.VERB ..`

@@ -4,7 +4,7 @@
 //! services, gives them these functions.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -22,6 +22,8 @@ pub struct Starter {
     pub demo: fn(DemoOptions) -> BoxFuture<'static, Result<Demo, StartError>>,
     /// Makes the files of a mesh: CA, credentials, certificates.
     pub init: fn(InitOptions) -> BoxFuture<'static, Result<Vec<Made>, StartError>>,
+    /// Asks whether a process that `serve` started serves the state of this folder.
+    pub health: fn(&Path) -> Result<(), StartError>,
     /// Names of all services, in the order in which they are shown.
     pub services: &'static [&'static str],
     /// Sends logs of this level and above to standard error.

@@ -6,6 +6,7 @@
 
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,13 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers until the process stops. A socket that cannot be made costs the health
 /// check alone: it is said in the log.
-pub(crate) async fn answer(
-    folder: PathBuf,
-    shutdown: CancellationToken,
-    stopped: CancellationToken,
-) {
+pub async fn answer(folder: PathBuf, shutdown: CancellationToken, stopped: CancellationToken) {
     let path = folder.join(SOCKET);
-    // Left by a process that was killed; the folder's lock keeps others out.
+    if UnixStream::connect(&path).is_ok() {
+        // Another process of this folder answers for it.
+        return;
+    }
+    // Left by a process that was killed.
     let _ = std::fs::remove_file(&path);
     let bound = UnixListener::bind(&path).and_then(|listener| {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
@@ -70,10 +71,10 @@ pub(crate) async fn answer(
 ///
 /// # Errors
 /// Says why it does not serve.
-pub(crate) fn ask(folder: &Path) -> Result<(), String> {
+pub fn ask(folder: &Path) -> Result<(), String> {
     let path = folder.join(SOCKET);
     let unreached = |e: std::io::Error| format!("nobody serves at {}: {e}", path.display());
-    let mut stream = std::os::unix::net::UnixStream::connect(&path).map_err(unreached)?;
+    let mut stream = UnixStream::connect(&path).map_err(unreached)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(unreached)?;
     let mut said = String::new();
     stream.read_to_string(&mut said).map_err(unreached)?;

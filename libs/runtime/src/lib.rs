@@ -34,6 +34,7 @@ mod telemetry;
 mod tls;
 pub mod trace;
 
+pub use alive::{answer as answer_alive, ask as ask_alive};
 pub use clock::{Clock, Rng, SystemClock, SystemRng};
 pub use config::{Config, Connection};
 pub use connections::{Connections, Found};

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         },
         demo: |options| Box::pin(mesh::demo(options)),
         init: |options| Box::pin(init::init(options)),
+        health: mesh::health,
         services: services::NAMES,
         log: gearmesh_runtime::log_to_stderr,
     })

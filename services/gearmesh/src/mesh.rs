@@ -8,7 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use gearmesh_cli::{Demo, DemoOptions, MESH_LOCK, StartError, StartOptions, Started};
-use gearmesh_runtime::{CancellationToken, Config, Error, Peer, Running, start as start_services};
+use gearmesh_runtime::{
+    CancellationToken, Config, Error, Peer, Running, answer_alive, ask_alive,
+    start as start_services,
+};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::stand_ins::StandIns;
@@ -36,10 +40,19 @@ pub(crate) async fn start(options: StartOptions) -> Result<Started, StartError> 
         StandIns::default()
     };
     let expected = settings::joined(&config);
+    let folder = config.folder().to_owned();
     let running = start_services(&selected, config)
         .await
         .map_err(|e| failed(&e))?;
     wait_for(&running, &expected).await;
+    let (stopped, mut asked) = (CancellationToken::new(), JoinSet::new());
+    if options.command == "serve" {
+        asked.spawn(answer_alive(
+            folder,
+            running.shutdown().clone(),
+            stopped.clone(),
+        ));
+    }
     Ok(Started {
         url: running.url(),
         mesh: running.mesh().seen_by(Peer::local("gateway")),
@@ -52,11 +65,22 @@ pub(crate) async fn start(options: StartOptions) -> Result<Started, StartError> 
         stop: Box::new(move || {
             Box::pin(async move {
                 running.stop().await;
+                stopped.cancel();
+                asked.join_all().await;
                 token.cancel();
                 beside.ended().await;
                 drop(lock);
             })
         }),
+    })
+}
+
+/// Asks the process that serves a folder.
+pub(crate) fn health(folder: &Path) -> Result<(), StartError> {
+    ask_alive(folder).map_err(|message| StartError {
+        code: StartError::FAILED,
+        message,
+        help: None,
     })
 }
 
