@@ -10,6 +10,9 @@ use serde_json::Value;
 /// Words of scopes, each of which includes those before it.
 const RANKS: [&str; 3] = ["read", "write", "destructive"];
 
+/// The metadata of a refusal that names the scope which is missing.
+pub(crate) const SCOPE: &str = "scope";
+
 /// Whoever has logged in: an extension of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
@@ -49,6 +52,15 @@ impl Caller {
         self.may(&format!("{}:{word}", tool.engine), &tool.id)
     }
 
+    /// Whether some call of a tool would be let through: it is shown in lists then.
+    pub(crate) fn may_ever(&self, tool: &Tool) -> bool {
+        let narrowed = tool.narrow.iter().filter_map(|n| n.effect);
+        narrowed.chain([tool.effect]).any(|effect| {
+            let needed = format!("{}:{}", tool.engine, effect.scope_word());
+            self.holds(&needed)
+        })
+    }
+
     /// Whether an RPC may be called, whatever its request holds.
     ///
     /// # Errors
@@ -63,12 +75,16 @@ impl Caller {
     }
 
     fn may(&self, needed: &str, what: &str) -> Result<(), Refusal> {
-        if self.scopes.iter().any(|held| includes(held, needed)) {
+        if self.holds(needed) {
             return Ok(());
         }
         let who = self.principal().unwrap_or("you");
         let text = format!("`{what}` needs the scope `{needed}`, which `{who}` does not have");
-        Err(Refusal::new(CommonFault::PermissionDenied, text).with("scope", needed))
+        Err(Refusal::new(CommonFault::PermissionDenied, text).with(SCOPE, needed))
+    }
+
+    fn holds(&self, needed: &str) -> bool {
+        self.scopes.iter().any(|held| includes(held, needed))
     }
 }
 

@@ -27,16 +27,17 @@ pub(crate) enum Error {
 impl Config {
     /// Finds settings that could never match a request.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        // There are no patterns: one that looks like it must not seem to work.
         let is_host = |h: &&String| {
             h.parse::<Authority>()
-                .is_ok_and(|a| !a.as_str().contains('@'))
+                .is_ok_and(|a| !a.as_str().contains(['@', '*']))
         };
         let is_origin = |o: &&String| {
             let scheme = o.starts_with("http://") || o.starts_with("https://");
             let bare = o
                 .parse::<Uri>()
                 .is_ok_and(|u| u.path() == "/" && u.query().is_none());
-            scheme && bare && !o.ends_with('/')
+            scheme && bare && !o.ends_with('/') && !o.contains('*')
         };
         if let Some(host) = self.hosts.iter().find(|h| !is_host(h)) {
             return Err(Error::Host(host.clone()));

@@ -101,32 +101,38 @@ impl Gateway {
         }
     }
 
-    /// Health is for everybody; all else is for those who have logged in.
+    /// That we serve is for everybody; all else is for those who have logged in.
     async fn grpc(&self, mut request: http::Request<Body>) -> Result<Response, Status> {
         let this = &self.inner;
-        if !Proxy::is_health(request.uri().path()) {
-            let caller = this.login.caller(Shown::by(&request)).await?;
-            request.extensions_mut().insert(caller);
+        match this.login.caller(Shown::by(&request)).await {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+            }
+            Err(_) if Proxy::is_health(request.uri().path()) => {}
+            Err(status) => return Err(status),
         }
         Ok(this.proxy.answer(request).await)
     }
 
-    /// Health is for everybody; all else is for those who have logged in.
+    /// That we serve is for everybody; all else is for those who have logged in.
     async fn http(
         &self,
         mut request: http::Request<Body>,
         asker: &Asker,
     ) -> Result<Response, Refused> {
         let this = &self.inner;
-        if let Some(response) = this.health.answer(&request)? {
+        let names_one = Health::names_one(request.uri());
+        if !names_one && let Some(response) = this.health.answer(&request)? {
             return Ok(response);
         }
-        let caller = this
-            .login
-            .caller(Shown::by(&request))
-            .await
-            .map_err(challenged)?;
+        let shown = Shown::by(&request);
+        let tried = shown.has_bearer();
+        let caller = this.login.caller(shown).await;
+        let caller = caller.map_err(|status| challenged(status, tried))?;
         request.extensions_mut().insert(caller);
+        if names_one && let Some(response) = this.health.answer(&request)? {
+            return Ok(response);
+        }
         if mcp::Endpoint::takes(request.uri().path()) {
             return Ok(this.mcp.answer(request).await);
         }
@@ -135,15 +141,17 @@ impl Gateway {
     }
 }
 
-/// A refusal for want of a login says which logins there are (RFC 9110, 11.6.1).
-fn challenged(status: Status) -> Refused {
+/// A refusal for want of a login says which logins there are (RFC 9110, 11.6.1), and
+/// whether one was tried (RFC 6750, 3.1), whatever was wrong with it.
+fn challenged(status: Status, tried: bool) -> Refused {
     let unknown = status.code() == tonic::Code::Unauthenticated;
     let refused = Refused::from(status);
-    if unknown {
-        refused.header(http::header::WWW_AUTHENTICATE, "Bearer realm=\"gearmesh\"")
-    } else {
-        refused
-    }
+    let challenge = match (unknown, tried) {
+        (false, _) => return refused,
+        (true, false) => "Bearer realm=\"gearmesh\"",
+        (true, true) => "Bearer realm=\"gearmesh\", error=\"invalid_token\"",
+    };
+    refused.header(http::header::WWW_AUTHENTICATE, challenge)
 }
 
 fn url_fits(request: &http::Request<Body>) -> Result<(), Refused> {

@@ -28,6 +28,9 @@ use crate::timed;
 /// The name by which `access` lets the gateway call an RPC.
 const PEER: &str = "gateway";
 
+/// How the scope of an RPC ends that the mesh calls for itself.
+const INTERNAL: &str = ":internal";
+
 /// Headers that are not the caller's to set, by their beginning: those of the mesh,
 /// and those by which a proxy would vouch for an address.
 const PREFIXES_STRIPPED: [&str; 3] = [names::INTERNAL_PREFIX, "x-gearmesh-", "x-forwarded-"];
@@ -80,13 +83,18 @@ impl Proxy {
         GrpcHealth::serves(path)
     }
 
+    /// Answers whoever has logged in; a request without a [`Caller`] is answered when it
+    /// asks for health, and learns whether we serve.
     pub(crate) async fn answer(&self, request: http::Request<Body>) -> Response {
         let request = request.map(GrpcBody::new);
         let path = request.uri().path();
-        let response = if Reflection::serves(path) {
+        let known = request.extensions().get::<Caller>().is_some();
+        let response = if GrpcHealth::serves(path) {
+            self.health.answer(request, known).await
+        } else if !known {
+            Status::from(nobody()).into_http()
+        } else if Reflection::serves(path) {
             self.reflection.answer(request).await
-        } else if GrpcHealth::serves(path) {
-            self.health.answer(request).await
         } else {
             self.pass(request).await.unwrap_or_else(Status::into_http)
         };
@@ -147,13 +155,13 @@ impl Proxy {
     }
 }
 
-/// Whether callers from outside may use an RPC: every tool, of the rest those that name us.
+/// Whether callers from outside may use an RPC: every tool, of the rest those that name
+/// us, but for those that we alone call, which nobody's scopes open.
 fn is_open(rpc: &Rpc) -> bool {
     rpc.tool.is_some()
-        || rpc
-            .access
-            .as_ref()
-            .is_some_and(|a| a.peers.iter().any(|p| p == PEER))
+        || rpc.access.as_ref().is_some_and(|a| {
+            a.peers.iter().any(|p| p == PEER) && !a.scope.ends_with(INTERNAL)
+        })
 }
 
 /// INVARIANT: the gateway lets nobody come so far without a login.

@@ -31,6 +31,11 @@ impl Health {
         Self { cx: cx.clone() }
     }
 
+    /// Whether a request asks for one service: strangers must not learn which there are.
+    pub(crate) fn names_one(uri: &http::Uri) -> bool {
+        uri.path() == "/healthz" && uri.query().is_some()
+    }
+
     /// Answers a request when it is one for health.
     pub(crate) fn answer(
         &self,
@@ -86,6 +91,8 @@ pub(crate) struct GrpcHealth {
     cx: Context,
     reporter: HealthReporter,
     routes: Routes,
+    /// Knows the empty name alone.
+    strangers: Routes,
     /// Generation of the mesh that the reporter has been told of, and whether drain had begun.
     told: Mutex<(u64, bool)>,
 }
@@ -93,19 +100,23 @@ pub(crate) struct GrpcHealth {
 impl GrpcHealth {
     pub(crate) fn new(cx: &Context) -> Self {
         let (reporter, server) = tonic_health::server::health_reporter();
-        let draining = (cx.shutdown().clone(), reporter.clone());
+        let (outer, strangers) = tonic_health::server::health_reporter();
+        let draining = (cx.shutdown().clone(), [reporter.clone(), outer]);
         cx.spawn(async move {
-            let (shutdown, reporter) = draining;
+            let (shutdown, reporters) = draining;
             shutdown.cancelled().await;
             // Whoever watches learns of the drain before the connection ends.
-            reporter
-                .set_service_status("", ServingStatus::NotServing)
-                .await;
+            for reporter in reporters {
+                reporter
+                    .set_service_status("", ServingStatus::NotServing)
+                    .await;
+            }
         });
         Self {
             cx: cx.clone(),
             reporter,
             routes: Routes::new(server).prepare(),
+            strangers: Routes::new(strangers).prepare(),
             told: Mutex::new((0, false)),
         }
     }
@@ -115,12 +126,20 @@ impl GrpcHealth {
         path.starts_with(SERVICE)
     }
 
+    /// Answers a request; only for those who are known there are services beside the
+    /// empty name.
     pub(crate) async fn answer(
         &self,
         request: http::Request<GrpcBody>,
+        known: bool,
     ) -> http::Response<GrpcBody> {
-        self.tell().await;
-        match self.routes.clone().oneshot(request).await {
+        let routes = if known {
+            self.tell().await;
+            &self.routes
+        } else {
+            &self.strangers
+        };
+        match routes.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         }

@@ -16,6 +16,7 @@ use rmcp::ServiceExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::server::Server;
+use crate::caller::Caller;
 
 pub(crate) use self::endpoint::Endpoint;
 
@@ -48,7 +49,8 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let serving = Server::new(mesh).serve_with_ct(streams, shutdown.clone());
+    // Whoever starts this program is the user of this machine.
+    let serving = Server::new(mesh, Some(Caller::local())).serve_with_ct(streams, shutdown.clone());
     let running = tokio::select! {
         running = serving => running.map_err(|e| StdioError::Initialize(Box::new(e)))?,
         () = shutdown.cancelled() => return Ok(()),

@@ -109,6 +109,13 @@ impl Origins {
     }
 }
 
+/// Whether a host, with or without a port, is this machine by a loopback name.
+pub(crate) fn names_this_machine(host: &str) -> bool {
+    host.parse::<Authority>().is_ok_and(|authority| {
+        !authority.as_str().contains('@') && is_loopback(&authority.host().to_ascii_lowercase())
+    })
+}
+
 fn is_loopback(host: &str) -> bool {
     let address = host
         .strip_prefix('[')

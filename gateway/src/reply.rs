@@ -11,6 +11,8 @@ use gearmesh_fault::{Failure, Refusal};
 use gearmesh_link::names;
 use gearmesh_runtime::Rng;
 
+use crate::caller::SCOPE;
+
 pub(crate) type Response = http::Response<Body>;
 
 /// Media type of a JSON answer.
@@ -112,6 +114,10 @@ impl Asker {
                 .headers_mut()
                 .insert(header::RETRY_AFTER, retry_after(wait));
         }
+        if let Some(challenge) = scope_challenge(&failure) {
+            let headers = response.headers_mut();
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         response.headers_mut().extend(refused.headers);
         response
     }
@@ -158,6 +164,19 @@ pub(crate) fn seen(status: &Status, trace_id: &str) -> Failure {
         failure.violations.clear();
     }
     failure
+}
+
+/// A refusal for want of a scope names it (RFC 6750, 3.1).
+fn scope_challenge(failure: &Failure) -> Option<HeaderValue> {
+    let scope = failure.metadata.get(SCOPE)?;
+    // Nothing that a quoted text could not hold: engines from elsewhere have metadata, too.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_:*".contains(&b);
+    if failure.code != Code::PermissionDenied || !scope.bytes().all(plain) {
+        return None;
+    }
+    let text =
+        format!("Bearer realm=\"gearmesh\", error=\"insufficient_scope\", scope=\"{scope}\"");
+    HeaderValue::try_from(text).ok()
 }
 
 pub(crate) fn status_of(failure: &Failure) -> StatusCode {

@@ -51,7 +51,7 @@ impl Endpoint {
             .with_legacy_session_mode(false)
             // No token of the shutdown: a call that is under way may end within the drain.
             .with_json_response(true);
-        let server = Server::new(mesh);
+        let server = Server::new(mesh, None);
         Self {
             service: StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config),
         }

@@ -32,6 +32,8 @@ const KEY: &str = "gearmesh/idempotencyKey";
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     mesh: Mesh,
+    /// Who calls when a request does not say so; none over HTTP, where each does.
+    user: Option<Caller>,
     listed: Arc<ArcSwapOption<Listed>>,
 }
 
@@ -43,9 +45,10 @@ struct Listed {
 }
 
 impl Server {
-    pub(crate) fn new(mesh: Mesh) -> Self {
+    pub(crate) fn new(mesh: Mesh, user: Option<Caller>) -> Self {
         Self {
             mesh,
+            user,
             listed: Arc::default(),
         }
     }
@@ -63,6 +66,16 @@ impl Server {
                 listed
             }
         }
+    }
+
+    /// Who calls. Fails closed: a transport that lost the login calls for nobody.
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+        let parts = context.extensions.get::<http::request::Parts>();
+        parts
+            .and_then(|parts| parts.extensions.get::<Caller>())
+            .or(self.user.as_ref())
+            .cloned()
+            .unwrap_or_else(|| Caller::named("nobody", &[]))
     }
 
     async fn call(
@@ -98,7 +111,7 @@ impl ServerHandler for Server {
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         if request.is_some_and(|r| r.cursor.is_some()) {
             return Err(ErrorData::invalid_params(
@@ -106,7 +119,11 @@ impl ServerHandler for Server {
                 None,
             ));
         }
-        let mut result = ListToolsResult::with_all_items(self.listed().tools.clone());
+        let (caller, catalog) = (self.caller(&context), self.mesh.catalog());
+        let mut tools = self.listed().tools.clone();
+        // A model is not shown what its login could never call.
+        tools.retain(|t| catalog.get(&t.name).is_some_and(|found| caller.may_ever(found.tool)));
+        let mut result = ListToolsResult::with_all_items(tools);
         result.ttl_ms = Some(LIST_TTL_MS);
         result.cache_scope = Some(CacheScope::Private);
         Ok(result)
@@ -125,7 +142,7 @@ impl ServerHandler for Server {
         if catalog.get(&request.name).is_none() {
             return Err(unknown(&catalog, &request.name));
         }
-        let caller = caller(&context);
+        let caller = self.caller(&context);
         let trace = context.meta.get_traceparent().map(str::to_owned);
         let call = Call {
             key: context
@@ -147,16 +164,6 @@ impl ServerHandler for Server {
             Ok(value) => result::answered(value).into(),
             Err(status) => result::failed(&status, trace.as_deref().unwrap_or_default()).into(),
         })
-    }
-}
-
-/// Who has logged in; over standard input and output the user of this machine.
-fn caller(context: &RequestContext<RoleServer>) -> Caller {
-    let parts = context.extensions.get::<http::request::Parts>();
-    match parts {
-        Some(parts) => (parts.extensions.get::<Caller>().cloned())
-            .unwrap_or_else(|| Caller::named("nobody", &[])),
-        None => Caller::local(),
     }
 }
 

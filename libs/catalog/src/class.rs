@@ -197,8 +197,9 @@ impl Narrow {
         };
         let given = [field.json_name(), field.name()]
             .into_iter()
-            .find_map(|name| params.get(name))
-            .filter(|v| !v.is_null());
+            .filter_map(|name| params.get(name))
+            // Null is absent, and must not hide the other spelling.
+            .find(|v| !v.is_null());
         let value = match given {
             Some(value) => scalar_text(field, value),
             None => Some(default_text(field)),
