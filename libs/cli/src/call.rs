@@ -19,8 +19,8 @@ use crate::starter::StartOptions;
 use crate::text::printable;
 use crate::tool::{self, find};
 
-/// The engine that takes up open runs when it starts.
-const ORCHESTRATOR: &str = "orchestrator";
+/// The engines that begin work by themselves when they start: open runs, due schedules.
+const BEGINNERS: [&str; 2] = ["orchestrator", "scheduler"];
 
 /// Calls a tool, at the server or in this process.
 pub(crate) async fn call(app: &mut App, name: &str, words: &[String]) -> Result<Exit, Error> {
@@ -54,17 +54,17 @@ async fn place(app: &App, name: &str) -> Result<(Place, Arc<Catalog>), Error> {
         return Ok((Place::There(url.clone()), catalog_of(url).await?));
     }
     let own = built_in()?;
-    let engine = own.get(name).map(|found| found.tool.engine.as_str());
-    // One call needs its engine alone. Without the orchestrator no open run is taken up,
-    // which would only be broken off again.
+    let found = own.get(name);
+    let engine = found.as_ref().map(|found| found.tool.engine.as_str());
+    // Engines call each other, for a secret or a file. Those that begin work by
+    // themselves stay out of a single call, which would only break it off again.
     let services = match engine {
-        Some(ORCHESTRATOR) => None,
-        Some(engine) => Some(vec![engine.to_owned(), "gateway".to_owned()]),
-        None => Some(
+        Some(engine) if BEGINNERS.contains(&engine) => None,
+        _ => Some(
             app.starter
                 .services
                 .iter()
-                .filter(|s| **s != ORCHESTRATOR)
+                .filter(|s| !BEGINNERS.contains(s))
                 .map(|s| (*s).to_owned())
                 .collect(),
         ),
@@ -73,7 +73,7 @@ async fn place(app: &App, name: &str) -> Result<(Place, Arc<Catalog>), Error> {
         announce: services.is_none(),
         command: "tool call",
         services,
-        demo: engine == Some("http"),
+        demo: found.is_some_and(|found| found.tool.connection.is_some()),
         listen: Some(([127, 0, 0, 1], 0).into()),
         ..host::options(&app.globals)
     };
