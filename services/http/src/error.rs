@@ -50,6 +50,9 @@ pub(crate) enum Error {
     Timeout { url: String, limit: Duration },
     #[error("no client for requests: {0}")]
     Client(#[source] reqwest::Error),
+    /// The request had been answered by a redirect to its result, and the way there failed.
+    #[error("{0}")]
+    Behind(#[source] Box<Error>),
 }
 
 impl Error {
@@ -66,6 +69,7 @@ impl Error {
         match self {
             Self::Unreached { .. } | Self::Cut { .. } | Self::Timeout { .. } => true,
             Self::Status { status, .. } => status::is_transient(*status),
+            Self::Behind(cause) => cause.is_transient(),
             _ => false,
         }
     }
@@ -87,6 +91,7 @@ impl Fault for Error {
             Self::Unreached { .. } | Self::Cut { .. } => common(CommonFault::NetworkError),
             Self::Timeout { .. } => common(CommonFault::Timeout),
             Self::Client(_) => common(CommonFault::InternalError),
+            Self::Behind(cause) => cause.reason(),
         }
     }
 
@@ -107,13 +112,21 @@ impl Fault for Error {
                 vec![("phase", "connect".to_owned()), ("url", url.clone())]
             }
             Self::Cut { url, .. } => vec![("phase", "exchange".to_owned()), ("url", url.clone())],
-            Self::Denied { url, .. }
-            | Self::Coding { url, .. }
+            // The server had answered by then, so it may have done what was asked.
+            Self::Coding { url, .. }
             | Self::RedirectLoop { url }
             | Self::RedirectTarget { url, .. }
             | Self::TooLarge { url, .. }
-            | Self::Unreadable { url, .. }
-            | Self::Timeout { url, .. } => vec![("url", url.clone())],
+            | Self::Unreadable { url, .. } => {
+                vec![("phase", "exchange".to_owned()), ("url", url.clone())]
+            }
+            Self::Denied { url, .. } | Self::Timeout { url, .. } => vec![("url", url.clone())],
+            Self::Behind(cause) => {
+                let mut metadata = cause.metadata();
+                metadata.retain(|(key, _)| *key != "phase");
+                metadata.push(("phase", "exchange".to_owned()));
+                metadata
+            }
             Self::Connection(unusable) => vec![("connection", unusable.name.clone())],
             Self::Parameter { .. } | Self::Client(_) => Vec::new(),
         }
@@ -123,6 +136,7 @@ impl Fault for Error {
         match self {
             Self::Parameter { field, reason } => vec![(field.clone(), reason.clone())],
             Self::Connection(unusable) => vec![("connection".to_owned(), unusable.to_string())],
+            Self::Behind(cause) => cause.violations(),
             _ => Vec::new(),
         }
     }
@@ -134,6 +148,7 @@ impl Fault for Error {
                 retry_after,
                 ..
             } if status::is_transient(*status) => Some(retry_after.unwrap_or_default()),
+            Self::Behind(cause) => cause.retry_after(),
             _ => None,
         }
     }
@@ -141,6 +156,7 @@ impl Fault for Error {
     fn code(&self) -> Option<Code> {
         match self {
             Self::Status { status, .. } => Some(status::code(*status)),
+            Self::Behind(cause) => cause.code(),
             _ => None,
         }
     }

@@ -33,21 +33,32 @@ pub(crate) async fn exchange(
     request: &Request,
     now_ms: i64,
 ) -> Result<Answer, Error> {
-    match tokio::time::timeout(request.timeout, follow(clients, ports, request, now_ms)).await {
+    let mut behind = false;
+    let answer = follow(clients, ports, request, now_ms, &mut behind);
+    let outcome = match tokio::time::timeout(request.timeout, answer).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Error::Timeout {
             url: shown(&request.target.url),
             limit: request.timeout,
         }),
-    }
+    };
+    outcome.map_err(|e| {
+        if behind {
+            Error::Behind(Box::new(e))
+        } else {
+            e
+        }
+    })
 }
 
-/// Follows redirects up to their bound; each hop is checked as the first is.
+/// Follows redirects up to their bound; each hop is checked as the first is. `behind`
+/// is set once a server has taken the request and only its result is asked for.
 async fn follow(
     clients: &Clients,
     ports: &[u16],
     request: &Request,
     now_ms: i64,
+    behind: &mut bool,
 ) -> Result<Answer, Error> {
     let mut target = request.target.clone();
     let mut method = request.method.clone();
@@ -70,6 +81,7 @@ async fn follow(
         redirect::strip(&mut headers, &hop);
         if !hop.keeps_body {
             body = Bytes::new();
+            *behind = true;
         }
         target = target.redirected(hop.url);
         method = hop.method;

@@ -86,6 +86,10 @@ impl Sender {
 
     /// What the server asks for, else the schedule's wait.
     fn wait(&self, retry: u32, error: &Error) -> Duration {
+        let error = match error {
+            Error::Behind(cause) => cause,
+            other => other,
+        };
         let asked = match error {
             Error::Status { retry_after, .. } => *retry_after,
             _ => None,

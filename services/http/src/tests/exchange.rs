@@ -249,3 +249,37 @@ async fn fault_says_whether_the_request_had_left() {
     };
     assert_eq!(phase(&refused).as_deref(), Some("connect"), "{refused:?}");
 }
+
+/// What an error says to whoever asks whether the request had an effect.
+fn without_effect(error: Error) -> bool {
+    gearmesh_fault::Failure::of(&error.into()).without_effect()
+}
+
+#[tokio::test]
+async fn request_that_was_taken_is_never_said_to_have_had_no_effect() {
+    let peer = Peer::routes(
+        Router::new()
+            .route("/gone", any(|| async { StatusCode::NOT_FOUND }))
+            .route("/made", any(|| async { to(303, "/gone") }))
+            .route("/away", any(|| async { to(302, "http://127.0.0.1:9/") }))
+            .route("/round", any(|| async { to(307, "/round") }))
+            .route(
+                "/coded",
+                any(|| async { ([(header::CONTENT_ENCODING, "br")], "x") }),
+            ),
+    )
+    .await;
+    for path in ["/made", "/away", "/round", "/coded"] {
+        let error = send(&peer.request("POST", path)).await.unwrap_err();
+        assert!(!without_effect(error), "{path}");
+    }
+    let refused = send(&peer.request("POST", "/gone")).await.unwrap_err();
+    assert!(without_effect(refused), "by the server that was asked");
+    let mut large = vec![b' '; crate::body::BODY_MAX + 1];
+    large[0] = b'1';
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", large.len());
+    let peer = Peer::bytes([head.into_bytes(), large].concat()).await;
+    let error = send(&peer.request("POST", "/")).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+    assert!(!without_effect(error));
+}
