@@ -131,13 +131,13 @@ impl Mesh {
         Ok(())
     }
 
-    /// Adds an engine that is reached by a pool, which learns from its descriptors.
+    /// Adds an engine that is reached by a pool, which learns from its descriptors. The
+    /// link leads to the pool.
     ///
     /// # Errors
     /// As [`Mesh::join`].
-    pub fn join_pool(&self, pool: &Pool, origin: Origin) -> Result<(), Error> {
+    pub fn join_pool(&self, pool: &Pool, link: Link, origin: Origin) -> Result<(), Error> {
         let name = pool.engine().to_owned();
-        let link = pool.link();
         let engine = Engine { name, link, origin };
         let name = engine.name.clone();
         self.join(engine)?;

@@ -14,6 +14,7 @@ use crate::config::{Config, Consul, Process};
 use crate::context::Context;
 use crate::error::Error;
 use crate::register::VERSION_TAG;
+use crate::trace::traced;
 
 /// First wait before an engine that did not answer is asked again.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
@@ -111,10 +112,9 @@ pub(crate) async fn join_ours(
             }
             continue;
         };
-        match context
-            .mesh()
-            .join_pool(&pool, Origin::Ours(descriptors.into()))
-        {
+        let link = traced(pool.link(), &engine);
+        let origin = Origin::Ours(descriptors.into());
+        match context.mesh().join_pool(&pool, link, origin) {
             Ok(()) => tracing::info!(engine, instances = instances.len(), "engine joined"),
             Err(error) => tracing::error!(engine, %error, "engine refused"),
         }
@@ -187,7 +187,7 @@ pub(crate) async fn join_foreign(context: Context, name: String, url: String) {
             Ok(descriptors) => {
                 let engine = Engine {
                     name: name.clone(),
-                    link,
+                    link: traced(link, &name),
                     origin: Origin::Foreign(descriptors.into()),
                 };
                 match context.mesh().join(engine) {
