@@ -47,6 +47,7 @@ pub(crate) fn with_preset(found: &Found<'_>, arguments: Option<Value>) -> Result
             )]));
         }
     };
+    found.rename(&mut params);
     let input = found.tool.method.input();
     for (name, value) in found.preset {
         let field = input.get_field_by_json_name(name);

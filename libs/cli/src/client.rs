@@ -50,13 +50,22 @@ impl Client {
         catalog: Arc<Catalog>,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
-        let link = access::link(url)?;
-        Ok(Self {
+        Ok(Self::over(url, access::link(url)?, catalog, timeout))
+    }
+
+    /// A client over a link of the caller's.
+    pub(crate) fn over(
+        url: &str,
+        link: Link,
+        catalog: Arc<Catalog>,
+        timeout: Option<Duration>,
+    ) -> Self {
+        Self {
             url: url.to_owned(),
             link,
             catalog,
             timeout,
-        })
+        }
     }
 
     /// Calls a tool that this program itself relies on.

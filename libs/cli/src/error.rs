@@ -8,6 +8,7 @@ use gearmesh_workflow::{Diagnostic, InputError};
 use serde_json::{Value, json};
 use tonic::Status;
 
+use crate::access;
 use crate::client::built_in;
 use crate::exit::Exit;
 use crate::starter::StartError;
@@ -200,7 +201,10 @@ impl Error {
             Self::Closed => "CLOSED",
             Self::Invalid { .. } => "WORKFLOW_INVALID",
             Self::Inputs(_) => "INPUT_INVALID",
-            Self::Call(failure) => return failure.reason.clone(),
+            Self::Call(failure) => match access::code(failure) {
+                Some(code) => code,
+                None => return failure.reason.clone(),
+            },
             Self::Unreachable { .. } => "SERVER_UNREACHABLE",
             Self::Unfinished { .. } => "TIMEOUT",
             Self::Interrupted { .. } => "INTERRUPTED",
@@ -228,7 +232,10 @@ impl Error {
             Self::Call(failure) if failure.reason == "RUN_NOT_FOUND" => {
                 vec!["gearmesh run list".to_owned()]
             }
-            Self::Call(failure) => remedy(failure).into_iter().collect(),
+            Self::Call(failure) => access::help(failure)
+                .or_else(|| remedy(failure))
+                .into_iter()
+                .collect(),
             _ => Vec::new(),
         }
     }

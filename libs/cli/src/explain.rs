@@ -20,6 +20,26 @@ const OWN: &[(&str, &str)] = &[
         "Nobody answers at the address. Start `gearmesh dev`, or name another server with --server.",
     ),
     (
+        "SERVER_NOT_TRUSTED",
+        "The certificate of the server is not signed by the roots that are trusted: it is another mesh, or somebody in between. Give the file `ca/root.pem` of the mesh with --ca.",
+    ),
+    (
+        "SERVER_NAME_WRONG",
+        "The certificate of the server does not name the host of the address. Use a name that it has; `gearmesh init --host HOST` gives a gateway further ones.",
+    ),
+    (
+        "SERVER_CERTIFICATE_EXPIRED",
+        "The certificate of the server has ended. See that the identity engine of its mesh runs, and that the clocks agree.",
+    ),
+    (
+        "CERTIFICATE_EXPIRED",
+        "Your certificate has ended. `gearmesh init --renew NAME` gets a fresh one.",
+    ),
+    (
+        "CERTIFICATE_REFUSED",
+        "The server does not take your certificate: it is of another mesh. `gearmesh init --client NAME` in the folder of the mesh makes one.",
+    ),
+    (
         "STORE_LOCKED",
         "Another process uses the folder of the state. Use its address, end it, or name another folder with --folder.",
     ),

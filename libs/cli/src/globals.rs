@@ -11,6 +11,9 @@ use crate::args::pair;
 use crate::output::Format;
 use crate::style::Wishes;
 
+/// Heading of the flags that say which server, and as whom.
+const LOGIN: &str = "Server and login";
+
 /// Flags of every command; they work before and after the verb.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Globals {
@@ -19,6 +22,7 @@ pub(crate) struct Globals {
         long,
         global = true,
         value_name = "URL",
+        help_heading = LOGIN,
         env = "GEARMESH_SERVER",
         hide_env = true
     )]
@@ -28,6 +32,7 @@ pub(crate) struct Globals {
         long,
         global = true,
         value_name = "DIR",
+        help_heading = LOGIN,
         env = "GEARMESH_LOGIN",
         hide_env = true
     )]
@@ -37,18 +42,20 @@ pub(crate) struct Globals {
         long,
         global = true,
         value_name = "FILE",
+        help_heading = LOGIN,
+        hide_short_help = true,
         env = "GEARMESH_CA",
         hide_env = true
     )]
     pub(crate) ca: Option<PathBuf>,
     /// Your certificate, in PEM
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = LOGIN, hide_short_help = true)]
     pub(crate) cert: Option<PathBuf>,
     /// Its private key, in PEM
-    #[arg(long = "cert-key", global = true, value_name = "FILE")]
+    #[arg(long = "cert-key", global = true, value_name = "FILE", help_heading = LOGIN, hide_short_help = true)]
     pub(crate) key: Option<PathBuf>,
     /// A file with an API token; also GEARMESH_TOKEN
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = LOGIN)]
     pub(crate) token_file: Option<PathBuf>,
     #[arg(
         long,

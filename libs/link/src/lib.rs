@@ -37,7 +37,7 @@ pub use call::{Call, KEY_MAX, MetadataError, names};
 pub use invoke::{invoke, invoke_rpc, invoke_stream};
 pub use link::{Link, LinkError, local, remote};
 pub use mesh::{Engine, Mesh, Origin};
-pub use outside::{Login, remote_as};
+pub use outside::{CLIENT, HANDSHAKE, Login, Unmet, remote_as};
 pub use peer::{Peer, PeerError, SCOPES_OID, write_scopes};
 pub use pool::{Connect, Pool};
 pub use reflect::reflect;

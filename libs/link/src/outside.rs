@@ -1,13 +1,133 @@
 //! A link from outside of the mesh to its gateway.
+//!
+//! Why the two do not come together is told by a status like any other failure: a
+//! person has to do something about it, and a second attempt is of no use.
+
+use std::error::Error as StdError;
 
 use http::HeaderValue;
+use rustls::CertificateError;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use tonic::body::Body;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use gearmesh_api::tool::v1::CommonFault;
+use gearmesh_fault::Refusal;
 
 use crate::Error;
 use crate::link::{CONNECT_TIMEOUT, KEEPALIVE, KEEPALIVE_TIMEOUT, Link, LinkError};
+use crate::spiffe::{Holder, Spiffe};
+
+/// The metadata of a failure that says why a gateway and a client did not come
+/// together: the name of an [`Unmet`].
+pub const HANDSHAKE: &str = "handshake";
+
+/// The metadata with the name in the client's certificate.
+pub const CLIENT: &str = "client";
+
+/// Why a gateway and a client did not come together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmet {
+    /// The gateway's certificate is not signed by the roots that are trusted.
+    NotTrusted,
+    /// The gateway's certificate does not name the host of the address.
+    OtherName,
+    /// The gateway's certificate has ended.
+    ServerExpired,
+    /// The client's certificate has ended.
+    ClientExpired,
+    /// The gateway does not take the client's certificate.
+    ClientRefused,
+}
+
+impl Unmet {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::NotTrusted,
+        Self::OtherName,
+        Self::ServerExpired,
+        Self::ClientExpired,
+        Self::ClientRefused,
+    ];
+
+    /// Its name, as codes are written.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotTrusted => "SERVER_NOT_TRUSTED",
+            Self::OtherName => "SERVER_NAME_WRONG",
+            Self::ServerExpired => "SERVER_CERTIFICATE_EXPIRED",
+            Self::ClientExpired => "CERTIFICATE_EXPIRED",
+            Self::ClientRefused => "CERTIFICATE_REFUSED",
+        }
+    }
+
+    /// From what lies under a failed call; none when TLS is not the reason.
+    fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
+        /// How rustls tells of an alert; HTTP/2 keeps no more than this text.
+        const ALERT: &str = "received fatal alert: ";
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+                return Some(Self::of_server(why));
+            }
+            // An I/O error is not the source of what it holds.
+            let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            if let Some(unmet) = held.and_then(|held| Self::of(held)) {
+                return Some(unmet);
+            }
+            let text = error.to_string();
+            if let Some((_, alert)) = text.split_once(ALERT) {
+                return Self::of_alert(alert);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    fn of_server(why: &CertificateError) -> Self {
+        match why {
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::OtherName
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                Self::ServerExpired
+            }
+            _ => Self::NotTrusted,
+        }
+    }
+
+    /// What the gateway says of the client's certificate.
+    fn of_alert(alert: &str) -> Option<Self> {
+        let is = |name: &str| alert.starts_with(name);
+        if is("CertificateExpired") {
+            return Some(Self::ClientExpired);
+        }
+        let refusals = ["BadCertificate", "UnknownCA", "Decrypt", "CertificateUnknown", "UnsupportedCertificate", "AccessDenied"];
+        refusals.into_iter().any(is).then_some(Self::ClientRefused)
+    }
+
+    /// The failure as callers see it.
+    fn refusal(self, url: &str, host: &str, client: &str) -> Refusal {
+        let text = match self {
+            Self::NotTrusted => {
+                format!("the certificate of {url} is not signed by the roots that are trusted")
+            }
+            Self::OtherName => format!("the certificate of {url} does not name `{host}`"),
+            Self::ServerExpired => format!("the certificate of {url} has expired"),
+            Self::ClientExpired => format!("your certificate `{client}` has expired"),
+            Self::ClientRefused => format!("{url} does not take your certificate `{client}`"),
+        };
+        Refusal::new(CommonFault::Unauthenticated, text)
+            .with(HANDSHAKE, self.code())
+            .with(CLIENT, client)
+    }
+}
 
 /// How a client shows who it is, and whom it trusts.
 #[derive(Clone, Default)]
@@ -27,6 +147,29 @@ impl std::fmt::Debug for Login {
             .field("certificate", &self.certificate.is_some())
             .field("token", &self.token.is_some())
             .finish()
+    }
+}
+
+impl Login {
+    /// The name in the client's certificate; empty when there is none that can be read.
+    fn client(&self) -> String {
+        let pem = self.certificate.as_ref().map(|(chain, _)| chain.as_slice());
+        pem.and_then(agent).unwrap_or_default()
+    }
+}
+
+/// The id of the client whose certificate this is.
+fn agent(pem: &[u8]) -> Option<String> {
+    let der = CertificateDer::from_pem_slice(pem).ok()?;
+    let (_, leaf) = X509Certificate::from_der(&der).ok()?;
+    let names = leaf.subject_alternative_name().ok()??;
+    let uri = names.value.general_names.iter().find_map(|name| match name {
+        GeneralName::URI(uri) => Some(*uri),
+        _ => None,
+    })?;
+    match Spiffe::parse(uri).ok()?.holder() {
+        Holder::Agent(id) => Some(id.clone()),
+        _ => None,
     }
 }
 
@@ -78,6 +221,8 @@ pub fn remote_as(url: &str, login: &Login) -> Result<Link, Error> {
             Ok::<_, Error>(value)
         })
         .transpose()?;
+    let client = login.client();
+    let url = url.to_owned();
     let channel = endpoint
         .connect_lazy()
         .map_request(move |mut request: http::Request<Body>| {
@@ -87,9 +232,18 @@ pub fn remote_as(url: &str, login: &Login) -> Result<Link, Error> {
             }
             request
         });
-    Ok(BoxCloneSyncService::new(
-        ServiceExt::<http::Request<Body>>::map_err(channel, |e| LinkError(e.into())),
-    ))
+    let channel = ServiceExt::<http::Request<Body>>::map_err(channel, |e| LinkError(e.into()));
+    let told = ServiceExt::<http::Request<Body>>::map_result(
+        channel,
+        move |result: Result<http::Response<Body>, LinkError>| {
+            result.or_else(|error| {
+                let unmet = Unmet::of(&error).ok_or(error)?;
+                let refusal = unmet.refusal(&url, &host, &client);
+                Ok::<_, LinkError>(tonic::Status::from(refusal).into_http())
+            })
+        },
+    );
+    Ok(BoxCloneSyncService::new(told))
 }
 
 #[cfg(test)]
@@ -112,5 +266,24 @@ mod tests {
         );
         assert!(of("ftp://gateway").unwrap_err().contains("https://"));
         assert!(!format!("{login:?}").contains("gearmesh_x"));
+    }
+
+    #[test]
+    fn reason_is_found_under_other_errors() {
+        use rustls::Error as Tls;
+        use std::io;
+        let under = |error: Tls| Unmet::of(&io::Error::other(io::Error::other(error)));
+        let of = |why: CertificateError| under(Tls::InvalidCertificate(why));
+        assert_eq!(of(CertificateError::UnknownIssuer), Some(Unmet::NotTrusted));
+        assert_eq!(of(CertificateError::BadSignature), Some(Unmet::NotTrusted));
+        assert_eq!(of(CertificateError::NotValidForName), Some(Unmet::OtherName));
+        assert_eq!(of(CertificateError::Expired), Some(Unmet::ServerExpired));
+        let alert = |alert| under(Tls::AlertReceived(alert));
+        use rustls::AlertDescription as Alert;
+        assert_eq!(alert(Alert::CertificateExpired), Some(Unmet::ClientExpired));
+        assert_eq!(alert(Alert::UnknownCA), Some(Unmet::ClientRefused));
+        assert_eq!(alert(Alert::DecryptError), Some(Unmet::ClientRefused));
+        assert_eq!(alert(Alert::InternalError), None);
+        assert_eq!(Unmet::of(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
     }
 }
