@@ -122,6 +122,17 @@ impl Peer {
         Ok(Self::of(Who::Certified(spiffe), scopes.unwrap_or_default()))
     }
 
+    /// When a certificate ends, in seconds since 1970.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn valid_until(certificate: &CertificateDer<'_>) -> Result<u64, PeerError> {
+        let (_, leaf) =
+            X509Certificate::from_der(certificate).map_err(|_| PeerError::Unreadable)?;
+        // One that ended before 1970 has ended.
+        Ok(u64::try_from(leaf.validity().not_after.timestamp()).unwrap_or_default())
+    }
+
     fn of(who: Who, scopes: Vec<String>) -> Self {
         Self {
             inner: Arc::new(Inner { who, scopes }),

@@ -3,6 +3,8 @@
 //! A [`Pool`] watches the registry's set and sends each call to one of it:
 //!
 //! - to the instance that the call names (`gearmesh-instance`), and to no other;
+//! - outside of a run, a call with a key that may not be repeated goes to the key's own
+//!   instance: it alone can know what an earlier send of it did;
 //! - else, if the engine keeps a run at one instance, to the one whose turn it is;
 //! - else to the less busy one of two.
 //!
@@ -203,6 +205,14 @@ impl Pool {
             return self.choose(&all, wish).map(|m| m.force(now));
         }
         None
+    }
+
+    /// The instance that keeps a caller's key; none when there is nothing to choose.
+    /// One that does not answer keeps its keys until it leaves the set.
+    pub(crate) fn keeper(&self, key: &str) -> Option<String> {
+        let members = self.members();
+        let keeper = whose_turn(&members, key, |m| &m.instance.id)?;
+        (members.len() > 1).then(|| keeper.instance.id.clone())
     }
 
     fn choose<'a>(

@@ -46,9 +46,12 @@ impl Pool {
         let deadline = text(&parts.headers, TIMEOUT)
             .and_then(parse_grpc_timeout)
             .and_then(|left| begun.checked_add(left));
+        let run = text(&parts.headers, names::RUN);
+        let key = text(&parts.headers, names::KEY).filter(|_| run.is_none() && !method.repeatable);
+        let keeper = key.and_then(|key| self.keeper(key));
         let wish = Wish {
-            instance: text(&parts.headers, names::INSTANCE),
-            run: text(&parts.headers, names::RUN),
+            instance: text(&parts.headers, names::INSTANCE).or(keeper.as_deref()),
+            run,
         };
         let kept = Kept::new(body);
         let mut tried: Vec<Arc<Member>> = Vec::new();

@@ -86,6 +86,41 @@ async fn dead_instance_costs_nobody_a_call_and_is_seen_again_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn key_of_a_single_call_stays_with_the_instance_that_knows_it() {
+    let a = Server::start("a", Does::Answer);
+    let mut b = Server::start("b", Does::Answer);
+    let (callers, set) = callers(&[&a, &b]);
+    let keyed = |n: usize| Call {
+        key: Some(format!("key-{n}")),
+        ..Call::default()
+    };
+    let mut of_b = Vec::new();
+    for n in 0..40 {
+        let before = (a.calls(), b.calls());
+        for _ in 0..5 {
+            callers.call("state.put", &keyed(n)).await.unwrap();
+        }
+        let taken = (a.calls() - before.0, b.calls() - before.1);
+        assert!(matches!(taken, (5, 0) | (0, 5)), "{taken:?}");
+        if taken.1 == 5 {
+            of_b.push(n);
+        }
+    }
+    assert!((5..36).contains(&of_b.len()), "spread: {}", of_b.len());
+    // What b did under its keys only b knows: while it may come back, nobody else
+    // takes them. What may be repeated, and what has no key, is not held up.
+    b.kill();
+    let before = a.calls();
+    let failure = failure(callers.call("state.put", &keyed(of_b[0])).await);
+    assert_eq!(failure.reason, "ENGINE_UNAVAILABLE");
+    assert_eq!(a.calls(), before);
+    callers.call("state.get", &keyed(of_b[0])).await.unwrap();
+    callers.put().await.unwrap();
+    set.send_replace(vec![a.instance()]);
+    callers.call("state.put", &keyed(of_b[0])).await.unwrap();
+}
+
+#[tokio::test]
 async fn call_under_way_is_repeated_only_if_that_is_harmless() {
     for (tool, repeated) in [("state.get", true), ("state.put", false)] {
         let mut a = Server::start("a", Does::Hang);
