@@ -22,6 +22,7 @@ mod error;
 mod fault;
 #[cfg(test)]
 mod fixture;
+mod former;
 pub mod json;
 mod lint;
 mod names;

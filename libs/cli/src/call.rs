@@ -99,6 +99,7 @@ async fn at(
     for (field, value) in found.preset {
         params.insert(field.clone(), value.clone());
     }
+    found.rename(&mut params);
     let params = Value::Object(params);
     confirm(app, &tool, &params)?;
     let client = Client::with(place.url(), catalog.clone(), app.globals.timeout)?;

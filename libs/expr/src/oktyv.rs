@@ -11,6 +11,15 @@ use crate::limits::{EXPRESSION_MAX, OUTPUT_MAX, too_large};
 use crate::scope::Scope;
 use crate::value::{Val, json_within};
 
+/// Where a task's object keeps what its tool answered.
+const RESULT: &str = "result";
+
+/// Former and present names of what results hold.
+const FORMER: [(&str, &str); 2] = [("task", "schedule"), ("tasks", "schedules")];
+
+/// Where results keep what is not of their own: bytes of a file, values off a page.
+const DATA: &str = "data";
+
 /// A text with any number of references in it. `$${` is a literal `${`, and a `${` that is never closed is text.
 #[derive(Clone, Debug)]
 pub struct Template {
@@ -87,6 +96,21 @@ impl Template {
         } else {
             Err(errors)
         }
+    }
+
+    /// The same with references to a result led into its `data`, where `is_data` says of a
+    /// task and a name of its result that it lies there.
+    #[must_use]
+    pub fn with_data(mut self, is_data: impl Fn(&str, &str) -> bool) -> Self {
+        for reference in &mut self.references {
+            if let [root, name, ..] = reference.path.as_slice()
+                && root == RESULT
+                && is_data(&reference.task, name)
+            {
+                reference.path.insert(1, DATA.to_owned());
+            }
+        }
+        self
     }
 
     /// Whether there is no reference in it.
@@ -220,7 +244,13 @@ impl Reference {
         let mut value: &Value = &task;
         for (at, name) in self.path.iter().enumerate() {
             let last = at + 1 == self.path.len();
-            value = match step(value, name) {
+            let of_result = at == 1 && self.path.first().is_some_and(|root| root == RESULT);
+            let next = if of_result {
+                member(value, name)
+            } else {
+                step(value, name)
+            };
+            value = match next {
                 Some(next) => next,
                 None if last && name == "length" => {
                     let length = length(value)
@@ -245,6 +275,23 @@ fn step<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
         Value::Array(items) => items.get(name.parse::<usize>().ok()?),
         _ => None,
     }
+}
+
+/// A member of a result: under its name, else under the one that it has today, else in
+/// its `data`. The content of a binary file is its data.
+fn member<'v>(result: &'v Value, name: &str) -> Option<&'v Value> {
+    let data = result.get(DATA);
+    let found = step(result, name);
+    let is_empty = |value: Option<&Value>| value.and_then(Value::as_str).is_none_or(str::is_empty);
+    if name == "content" && is_empty(found) && !is_empty(data) {
+        return data;
+    }
+    let present = || {
+        let (_, present) = FORMER.iter().find(|(former, _)| *former == name)?;
+        result.get(present)
+    };
+    let within = || data.and_then(Value::as_object)?.get(name);
+    found.or_else(present).or_else(within)
 }
 
 /// The number of elements or of characters.

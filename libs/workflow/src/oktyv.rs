@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use gearmesh_catalog::Catalog;
 
-use self::task::Parts;
+use self::task::{Parts, Selected};
 use self::value::{INVALID, millis, whole, wrong};
 use crate::diagnostic::{Report, quote};
 use crate::graph::{Edges, Graph};
@@ -29,10 +29,11 @@ pub(crate) fn read(
 ) -> Option<Workflow> {
     let trees = tasks(report, root);
     let config = Config::read(report, root.entry("config"));
+    let selected = selected(trees);
     let tasks: Vec<Option<Parts<'_>>> = trees
         .iter()
         .enumerate()
-        .map(|(position, tree)| Parts::read(report, position, tree))
+        .map(|(position, tree)| Parts::read(report, position, tree, &selected))
         .collect();
     if report.failed() {
         return None;
@@ -86,6 +87,24 @@ fn tasks<'t>(report: &mut Report<'_>, root: &'t Tree) -> &'t [Tree] {
             &[]
         }
     }
+}
+
+/// The names that tasks give to what they select, which lies in the `data` of their results.
+fn selected(tasks: &[Tree]) -> Selected<'_> {
+    let mut selected = Selected::new();
+    for task in tasks {
+        let names = task
+            .get("params")
+            .and_then(|params| params.get("selectors"));
+        if let (Some(id), Some(names)) = (
+            task.get("id").and_then(Tree::text),
+            names.and_then(Tree::map),
+        ) {
+            let names = names.iter().map(|entry| (id, entry.key.as_str()));
+            selected.extend(names);
+        }
+    }
+    selected
 }
 
 #[derive(Debug)]

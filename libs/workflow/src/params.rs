@@ -32,6 +32,8 @@ pub(crate) struct Call<'t> {
     pub(crate) tool: &'t Entry,
     pub(crate) params: Option<&'t Entry>,
     pub(crate) connection: Option<&'t Entry>,
+    /// The vault of the task, where its dialect has that key.
+    pub(crate) vault: Option<&'t str>,
     pub(crate) owner: &'t str,
     pub(crate) level: Level,
     /// Whether a text holds a reference.
@@ -50,6 +52,7 @@ pub(crate) fn check(
         tool,
         params: fields.get("params"),
         connection: fields.get("connection"),
+        vault: None,
         owner,
         level: Level::Error,
         dynamic: is_dynamic,
@@ -119,6 +122,10 @@ impl Call<'_> {
             .collect();
         for (field, value) in found.preset {
             map.entry(field.clone()).or_insert_with(|| value.clone());
+        }
+        found.rename(&mut map);
+        if let Some(vault) = self.vault {
+            found.default_vault(&mut map, Value::from(vault));
         }
         let Some(connection) = self.connection else {
             return Some(Value::Object(map));

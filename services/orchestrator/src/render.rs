@@ -11,6 +11,12 @@ use gearmesh_workflow::{Dialect, Graph, Workflow};
 
 use crate::plan::{InstanceStatus, Phase, Problem, State, TaskState, TaskStatus};
 
+/// The code of a task whose time was over.
+const TASK_TIMEOUT: &str = "TASK_TIMEOUT";
+
+/// The code of a task of which it is not known whether its tool did its work.
+const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+
 /// An instant as RFC 3339 in UTC with milliseconds.
 pub(crate) fn instant(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |t| format!("{t:.3}"))
@@ -57,7 +63,11 @@ pub(crate) fn executed(state: &State, now_ms: i64) -> api::ExecuteResponse {
         let ended = run.error.as_ref();
         run.tasks
             .into_iter()
-            .map(|(id, task)| (id, oktyv_task(task, ended)))
+            .map(|(id, task)| {
+                let limit = state.find(&id).and_then(|t| state.task(t).timeout);
+                let task = oktyv_task(task, ended, limit);
+                (id, task)
+            })
             .collect()
     } else {
         run.tasks
@@ -108,7 +118,13 @@ fn oktyv_status(summary: Option<&api::Summary>) -> String {
 
 /// `ended`: why the run ended before all of its tasks had. Oktyv knows no cancelled
 /// task, only failed ones, and these have a code.
-fn oktyv_task(mut task: api::Task, ended: Option<&api::Error>) -> api::Task {
+/// `limit`: the time of the task. When it is over the answer is always the same; that
+/// the tool may have done its work is in the details.
+fn oktyv_task(
+    mut task: api::Task,
+    ended: Option<&api::Error>,
+    limit: Option<std::time::Duration>,
+) -> api::Task {
     if task.status == "cancelled" && task.error.is_none() {
         task.error = Some(match ended.filter(|e| e.task.is_none()) {
             Some(error) => api::Error {
@@ -133,8 +149,21 @@ fn oktyv_task(mut task: api::Task, ended: Option<&api::Error>) -> api::Task {
         error.attempt = None;
         error.retryable = None;
         error.hint = None;
+        if let Some(limit) = limit.filter(|_| is_late(error)) {
+            let ms = limit.as_millis();
+            error.message = format!("Task '{}' timed out after {ms}ms", task.task_id);
+            error.details = Some(to_json(&json!({"cause": error.code})));
+            error.code = TASK_TIMEOUT.to_owned();
+        }
     }
     task
+}
+
+/// Whether a task's time was over while its tool may have been at work.
+fn is_late(error: &api::Error) -> bool {
+    let details = error.details.as_ref();
+    let details: Option<Value> = details.and_then(|d| serde_json::from_slice(&d.text).ok());
+    error.code == OUTCOME_UNKNOWN && details.is_some_and(|d| d["cause"] == TASK_TIMEOUT)
 }
 
 /// Levels as lists of ids, and edges.

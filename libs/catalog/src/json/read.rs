@@ -180,6 +180,12 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether the elements are texts, or any values and so texts as well.
+    fn lists_texts(&self, field: &FieldPlan) -> bool {
+        let any = |node: usize| self.plan.nodes[node].shape == Shape::Json;
+        field.kind == Kind::String || field.node.is_some_and(any)
+    }
+
     fn list(
         &mut self,
         field: &FieldPlan,
@@ -189,7 +195,7 @@ impl Reader<'_> {
         let elements = match value {
             Json::Array(elements) => elements.as_slice(),
             // One text where texts are listed is a list of one.
-            Json::String(_) if field.kind == Kind::String => std::slice::from_ref(value),
+            Json::String(_) if self.lists_texts(field) => std::slice::from_ref(value),
             other => {
                 self.fault(at, scalar::wrong_type("a list", other));
                 return None;

@@ -158,3 +158,65 @@ fn limits_hold_at_their_edge() {
         "EXPRESSION_LIMIT"
     );
 }
+
+#[test]
+fn names_of_older_results_are_understood() {
+    let scope = scope(json!({
+        "page": {"result": {"data": {"title": "Items", "url": "/a", "names": ["Anvil"]}, "url": "/items"}},
+        "text": {"result": {"content": "words", "data": ""}},
+        "bytes": {"result": {"content": "", "data": "AAEC"}},
+        "empty": {"result": {"content": "", "data": ""}},
+        "made": {"result": {"schedule": {"id": "s1"}}},
+        "all": {"result": {"schedules": [{"id": "s1"}], "data": {"tasks": 0}}},
+        "own": {"result": {"task": 1, "schedule": 2, "inner": {"schedule": 3, "data": {"x": 4}}}},
+    }));
+    let run = |text: &str| {
+        let template = Template::parse(text).expect("a path");
+        template.evaluate(&scope).map_err(|e| e.message)
+    };
+    for (text, expected) in [
+        ("${page.result.title}", json!("Items")),
+        ("${page.result.names[0]}", json!("Anvil")),
+        ("${page.result.data.title}", json!("Items")),
+        // What the result itself holds comes first.
+        ("${page.result.url}", json!("/items")),
+        ("${text.result.content}", json!("words")),
+        ("${bytes.result.content}", json!("AAEC")),
+        ("${empty.result.content}", json!("")),
+        ("${made.result.task.id}", json!("s1")),
+        ("${all.result.tasks[0].id}", json!("s1")),
+        ("${all.result.tasks.length}", json!(1)),
+        ("${own.result.task}", json!(1)),
+    ] {
+        assert_eq!(run(text), Ok(expected), "{text}");
+    }
+    for text in [
+        "${own.result.inner.task}",
+        "${own.result.inner.x}",
+        "${made.result.tasks}",
+        "${page.result.task}",
+    ] {
+        let message = run(text).expect_err(text);
+        assert!(message.contains("not found"), "{message}");
+    }
+}
+
+#[test]
+fn names_that_a_task_gave_itself_are_data() {
+    let scope = scope(json!({"t": {"result": {"data": {"url": "/a"}, "url": "/items"}}}));
+    let value = |names: &[&str], text: &str| {
+        let template = Template::parse(text).expect("a path");
+        let template = template.with_data(|task, name| task == "t" && names.contains(&name));
+        template.evaluate(&scope).map_err(|e| e.message)
+    };
+    assert_eq!(value(&["url"], "${t.result.url}"), Ok(json!("/a")));
+    assert_eq!(
+        value(&["urls"], "at ${t.result.url}"),
+        Ok(json!("at /items"))
+    );
+    let missing = value(&["title"], "${t.result.title}").expect_err("not there");
+    assert_eq!(
+        missing,
+        "Cannot resolve variable ${t.result.title}: 'title' not found"
+    );
+}

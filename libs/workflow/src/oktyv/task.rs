@@ -1,6 +1,6 @@
 //! One task of a request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use gearmesh_catalog::Catalog;
@@ -20,6 +20,9 @@ use crate::value::Written;
 /// Attempts of a task with a `retryPolicy` that names none.
 const ATTEMPTS: u32 = 3;
 
+/// Tasks and the names that they give to what they select.
+pub(super) type Selected<'t> = HashSet<(&'t str, &'t str)>;
+
 /// A task, and what the later checks need of it.
 #[derive(Debug)]
 pub(super) struct Parts<'t> {
@@ -32,6 +35,12 @@ pub(super) struct Parts<'t> {
     pub(super) needs: Vec<(String, Span)>,
     /// Tasks that references name, with the place and the reference.
     pub(super) references: Vec<Reference>,
+}
+
+/// What the texts of one task name, and what that means.
+struct References<'s> {
+    named: Vec<Reference>,
+    selected: &'s Selected<'s>,
 }
 
 /// A task that a text names.
@@ -47,6 +56,7 @@ impl<'t> Parts<'t> {
         report: &mut Report<'_>,
         position: usize,
         tree: &'t Tree,
+        selected: &Selected<'_>,
     ) -> Option<Parts<'t>> {
         let mut owner = format!("task {}", position + 1);
         let Some(entries) = tree.map() else {
@@ -59,7 +69,10 @@ impl<'t> Parts<'t> {
             owner = format!("task `{}`", quote(id));
         }
         let tool = required(report, tree, get("tool"), &format!("`tool` of {owner}"));
-        let mut references = Vec::new();
+        let mut references = References {
+            named: Vec::new(),
+            selected,
+        };
         let params = match get("params").map(|entry| &entry.value) {
             None => Some(Node::map(Vec::new())),
             Some(value) if matches!(value.data, Data::Null) => Some(Node::map(Vec::new())),
@@ -107,7 +120,7 @@ impl<'t> Parts<'t> {
             tool,
             params: get("params"),
             needs,
-            references,
+            references: references.named,
         })
     }
 
@@ -136,6 +149,7 @@ impl<'t> Parts<'t> {
             tool: self.tool,
             params: self.params,
             connection: None,
+            vault: self.task.vault.as_deref(),
             owner: &self.owner,
             level: Level::Warning,
             dynamic,
@@ -145,7 +159,7 @@ impl<'t> Parts<'t> {
 }
 
 /// A value of `params`. References that cannot be read make a text that fails its task.
-fn node(report: &mut Report<'_>, tree: &Tree, references: &mut Vec<Reference>) -> Node {
+fn node(report: &mut Report<'_>, tree: &Tree, references: &mut References<'_>) -> Node {
     match &tree.data {
         Data::Text(text, _) if text.contains("${") => template(report, tree, references),
         Data::List(items) => Node::list(
@@ -164,28 +178,34 @@ fn node(report: &mut Report<'_>, tree: &Tree, references: &mut Vec<Reference>) -
     }
 }
 
-fn template(report: &mut Report<'_>, tree: &Tree, references: &mut Vec<Reference>) -> Node {
+fn template(report: &mut Report<'_>, tree: &Tree, references: &mut References<'_>) -> Node {
     let Some(written) = Written::of(tree) else {
         return Node::Constant(tree.value());
     };
     let file = report.text();
     match Template::parse(written.text) {
         Ok(template) => {
-            references.extend(template.references().iter().map(|reference| {
-                Reference {
-                    task: reference.task.clone(),
-                    path: written
-                        .text
-                        .get(reference.span.start..reference.span.end)
-                        .unwrap_or_default()
-                        .trim()
-                        .to_owned(),
-                    span: written.part(file, reference.span.start, reference.span.end),
-                }
-            }));
+            references
+                .named
+                .extend(template.references().iter().map(|reference| {
+                    Reference {
+                        task: reference.task.clone(),
+                        path: written
+                            .text
+                            .get(reference.span.start..reference.span.end)
+                            .unwrap_or_default()
+                            .trim()
+                            .to_owned(),
+                        span: written.part(file, reference.span.start, reference.span.end),
+                    }
+                }));
             match template.constant() {
                 Some(text) => Node::Constant(Value::from(text)),
-                None => Node::Oktyv(template),
+                None => {
+                    let is_data =
+                        |task: &str, name: &str| references.selected.contains(&(task, name));
+                    Node::Oktyv(template.with_data(is_data))
+                }
             }
         }
         Err(errors) => {

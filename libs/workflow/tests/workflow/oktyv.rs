@@ -271,3 +271,21 @@ fn faults_of_one_task_are_warnings() {
         .expect_err("the reference cannot be read");
     assert_eq!(error.code, "VARIABLE_RESOLUTION_ERROR");
 }
+
+#[test]
+fn names_of_selected_values_are_data() {
+    let text = r#"{"tasks": [
+        {"id": "page", "tool": "north_find", "params": {"selectors": {"title": "h1", "url": "a"}}},
+        {"id": "use", "tool": "north_find", "params": {"a": "${page.result.url}", "b": "${page.result.url.length}", "c": "${page.result.status}"}}
+    ]}"#;
+    let workflow = workflow(text);
+    let Kind::Tool { params, .. } = &workflow.tasks[1].kind else {
+        panic!("a tool")
+    };
+    let scope = json!({"page": {"result": {"url": "/here", "status": 200, "data": {"url": "/it", "title": "T"}}}});
+    let value = params.evaluate(scope.as_object().expect("a map"));
+    assert_eq!(
+        value.expect("it resolves"),
+        json!({"a": "/it", "b": 3, "c": 200})
+    );
+}

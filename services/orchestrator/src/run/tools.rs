@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use gearmesh_catalog::{Catalog, Tool};
+use gearmesh_catalog::Catalog;
 use gearmesh_link::{Call, Mesh};
 
 use crate::plan::{Prepared, Problem, Resolved, Tools};
@@ -51,10 +51,9 @@ impl Tools for Known<'_> {
             for (field, value) in found.preset {
                 map.entry(field).or_insert_with(|| value.clone());
             }
-            if let Some(vault) = prepared.vault
-                && takes(found.tool, "vaultName")
-            {
-                map.entry("vaultName").or_insert(Value::String(vault));
+            found.rename(map);
+            if let Some(vault) = prepared.vault {
+                found.default_vault(map, Value::String(vault));
             }
             if let Some(connection) = prepared.connection {
                 let Some(field) = &found.tool.connection else {
@@ -71,11 +70,4 @@ impl Tools for Known<'_> {
             key: prepared.key,
         })
     }
-}
-
-fn takes(tool: &Tool, json_field: &str) -> bool {
-    tool.method
-        .input()
-        .get_field_by_json_name(json_field)
-        .is_some()
 }

@@ -343,3 +343,17 @@ fn message_of(message: &DynamicMessage, name: &str) -> MessageDescriptor {
         .get_message_by_name(name)
         .expect("imported")
 }
+
+#[test]
+fn one_text_is_a_list_of_one_where_anything_is_listed() {
+    let kinds = fixture::message("message M { repeated gearmesh.tool.v1.Json any = 1; }", "M");
+    assert_eq!(
+        round(&kinds, json!({"any": "ALL"})),
+        json!({"any": ["ALL"]})
+    );
+    refuses(
+        &kinds,
+        json!({"any": {"a": 1}}),
+        expect!["`any`: must be a list, not an object\n"],
+    );
+}
