@@ -159,9 +159,10 @@ impl Proxy {
 /// us, but for those that we alone call, which nobody's scopes open.
 fn is_open(rpc: &Rpc) -> bool {
     rpc.tool.is_some()
-        || rpc.access.as_ref().is_some_and(|a| {
-            a.peers.iter().any(|p| p == PEER) && !a.scope.ends_with(INTERNAL)
-        })
+        || rpc
+            .access
+            .as_ref()
+            .is_some_and(|a| a.peers.iter().any(|p| p == PEER) && !a.scope.ends_with(INTERNAL))
 }
 
 /// INVARIANT: the gateway lets nobody come so far without a login.

@@ -14,8 +14,8 @@ use http::{HeaderMap, HeaderName, header};
 use tokio::sync::Semaphore;
 use tonic::{Code, Request, Status};
 
-use gearmesh_api::identity::v1::{AuthenticateRequest, AuthenticateResponse};
 use gearmesh_api::identity::v1::identity_service_client::IdentityServiceClient;
+use gearmesh_api::identity::v1::{AuthenticateRequest, AuthenticateResponse};
 use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_fault::Refusal;
 use gearmesh_link::Peer;
@@ -191,7 +191,9 @@ impl Login {
 
     /// How long an answer counts: not beyond the token's own end.
     fn keeping_us(&self, answer: &AuthenticateResponse) -> u64 {
-        let ends_ms = answer.expires.map_or(0, |e| e.seconds.saturating_mul(1_000));
+        let ends_ms = answer
+            .expires
+            .map_or(0, |e| e.seconds.saturating_mul(1_000));
         let left_ms = ends_ms.saturating_sub(self.cx.clock().now_ms());
         let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
         u64::try_from(left.min(KEPT).as_micros()).unwrap_or_default()
@@ -285,7 +287,10 @@ mod tests {
         ] {
             assert_eq!(of(&[other]), Bearer::Other, "{other:?}");
         }
-        assert_eq!(of(&["Bearer gearmesh_x", "Bearer gearmesh_x"]), Bearer::Other);
+        assert_eq!(
+            of(&["Bearer gearmesh_x", "Bearer gearmesh_x"]),
+            Bearer::Other
+        );
         let long: &'static str = format!("Bearer gearmesh_{}", "x".repeat(TOKEN_MAX)).leak();
         assert_eq!(of(&[long]), Bearer::Other);
     }
@@ -298,7 +303,10 @@ mod tests {
         assert!(here("/v1", &[("host", "localhost:8420")]));
         assert!(here("http://127.0.0.1:8420/v1", &[]));
         assert!(!here("/v1", &[("host", "mesh.example.com")]));
-        assert!(!here("http://localhost/v1", &[("host", "mesh.example.com")]));
+        assert!(!here(
+            "http://localhost/v1",
+            &[("host", "mesh.example.com")]
+        ));
         for header in ["forwarded", "via", "x-forwarded-for", "x-real-ip"] {
             let pairs = [("host", "localhost"), (header, "192.0.2.1")];
             assert!(!here("/v1", &pairs), "{header}");

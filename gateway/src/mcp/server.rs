@@ -122,7 +122,11 @@ impl ServerHandler for Server {
         let (caller, catalog) = (self.caller(&context), self.mesh.catalog());
         let mut tools = self.listed().tools.clone();
         // A model is not shown what its login could never call.
-        tools.retain(|t| catalog.get(&t.name).is_some_and(|found| caller.may_ever(found.tool)));
+        tools.retain(|t| {
+            catalog
+                .get(&t.name)
+                .is_some_and(|found| caller.may_ever(found.tool))
+        });
         let mut result = ListToolsResult::with_all_items(tools);
         result.ttl_ms = Some(LIST_TTL_MS);
         result.cache_scope = Some(CacheScope::Private);

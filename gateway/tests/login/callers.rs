@@ -37,39 +37,78 @@ async fn certificate_and_token_are_logins_with_their_scopes() {
         (site.link(Some(certificate.clone()), None), "agent/reader"),
     ] {
         list(&link).await.unwrap();
-        let put = gearmesh_api::state::v1::PutRequest { key: "a".into(), ..Default::default() };
+        let put = gearmesh_api::state::v1::PutRequest {
+            key: "a".into(),
+            ..Default::default()
+        };
         let status = StateServiceClient::new(link).put(put).await.unwrap_err();
         let failure = Failure::of(&status);
-        assert_eq!((failure.code, failure.reason.as_str()), (Code::PermissionDenied, "PERMISSION_DENIED"));
+        assert_eq!(
+            (failure.code, failure.reason.as_str()),
+            (Code::PermissionDenied, "PERMISSION_DENIED")
+        );
         assert_eq!(failure.metadata["scope"], "state:write");
-        assert!(failure.message.contains("`state:write`") && failure.message.contains(who), "{failure:?}");
+        assert!(
+            failure.message.contains("`state:write`") && failure.message.contains(who),
+            "{failure:?}"
+        );
     }
     for http in [site.http(None).with(&token), site.http(Some(certificate))] {
-        assert_eq!(Answer::of(http.request("GET", "/v1/tools")).await.status, 200);
-        let answer = Answer::of(with_json(http.request("POST", "/v1/tools/state.put:call"), &json!({"key": "a", "value": 1}))).await;
+        assert_eq!(
+            Answer::of(http.request("GET", "/v1/tools")).await.status,
+            200
+        );
+        let answer = Answer::of(with_json(
+            http.request("POST", "/v1/tools/state.put:call"),
+            &json!({"key": "a", "value": 1}),
+        ))
+        .await;
         assert_eq!(answer.reason(), (403, "PERMISSION_DENIED".to_owned()));
         assert_eq!(
             answer.challenge,
             "Bearer realm=\"gearmesh\", error=\"insufficient_scope\", scope=\"state:write\""
         );
-        let answer = Answer::of(with_json(http.request("POST", "/mcp"), &mcp_call("state_put", &json!({"key": "a", "value": 1})))).await;
-        assert_eq!((answer.status, answer.mcp_reason().as_str()), (200, "PERMISSION_DENIED"));
+        let answer = Answer::of(with_json(
+            http.request("POST", "/mcp"),
+            &mcp_call("state_put", &json!({"key": "a", "value": 1})),
+        ))
+        .await;
+        assert_eq!(
+            (answer.status, answer.mcp_reason().as_str()),
+            (200, "PERMISSION_DENIED")
+        );
     }
 }
 
 #[tokio::test]
 async fn expired_and_foreign_certificates_end_in_the_handshake() {
-    let (ours, theirs) = (Site::start(&[gearmesh_state::SERVICE]).await, Site::start(&[]).await);
+    let (ours, theirs) = (
+        Site::start(&[gearmesh_state::SERVICE]).await,
+        Site::start(&[]).await,
+    );
     let expired = ours.client("late", &["*"], now() - 3_600);
     let why = causes(&list(&ours.link(Some(expired), None)).await.unwrap_err());
     assert!(why.contains("your certificate `late` has expired"), "{why}");
     let foreign = theirs.client("spy", &["*"], now());
     let why = causes(&list(&ours.link(Some(foreign), None)).await.unwrap_err());
-    assert!(why.contains("does not take your certificate `spy`"), "{why}");
+    assert!(
+        why.contains("does not take your certificate `spy`"),
+        "{why}"
+    );
     // A client of ours does not speak to their gateway.
-    let login = Login { ca: Some(ours.ca()), ..Login::default() };
-    let why = causes(&list(&remote_as(&theirs.url(), &login).unwrap()).await.unwrap_err());
-    assert!(why.contains("not signed by the roots that are trusted"), "{why}");
+    let login = Login {
+        ca: Some(ours.ca()),
+        ..Login::default()
+    };
+    let why = causes(
+        &list(&remote_as(&theirs.url(), &login).unwrap())
+            .await
+            .unwrap_err(),
+    );
+    assert!(
+        why.contains("not signed by the roots that are trusted"),
+        "{why}"
+    );
 }
 
 #[tokio::test]
@@ -79,7 +118,10 @@ async fn leaf_of_a_service_is_no_login_even_with_a_token() {
     let node = NodeCredential::read(&site.files.path().join("credentials/state.json")).unwrap();
     let spiffe = Spiffe::new("gearmesh.local", Holder::of_service("state"), "stolen").unwrap();
     let config = std::fs::read_to_string(site.files.path().join("config/state.toml")).unwrap();
-    let url = config.split('"').find(|t| t.starts_with("https://")).unwrap();
+    let url = config
+        .split('"')
+        .find(|t| t.starts_with("https://"))
+        .unwrap();
     let (issued, key) = ask_leaf(url, &roots, &node, &spiffe).await.unwrap();
     let pair = (
         gearmesh_identity::init::pem("CERTIFICATE", &issued.chain).into_bytes(),
@@ -87,9 +129,14 @@ async fn leaf_of_a_service_is_no_login_even_with_a_token() {
     );
     let token = site.token("all", &["*"]).await;
     for token in [None, Some(token.as_str())] {
-        let status = list(&site.link(Some(pair.clone()), token)).await.unwrap_err();
+        let status = list(&site.link(Some(pair.clone()), token))
+            .await
+            .unwrap_err();
         assert_eq!(status.code(), Code::PermissionDenied);
-        assert!(status.message().contains("/engine/state/stolen"), "{status}");
+        assert!(
+            status.message().contains("/engine/state/stolen"),
+            "{status}"
+        );
     }
     let answer = Answer::of(site.http(Some(pair)).request("GET", "/v1/tools")).await;
     assert_eq!(answer.status, 403, "{answer:?}");
@@ -115,19 +162,44 @@ async fn engines_hear_who_calls_and_never_the_token() {
     }
     let _ = StateServiceClient::new(link).get(request).await;
     let http = site.http(None).with(&token);
-    let rest = with_json(http.request("POST", "/v1/tools/state.get:call"), &json!({"key": "a"}));
-    Answer::of(rest.header("gearmesh-principal", "agent/admin").header("gearmesh-run", "run_1")).await;
-    let mcp = with_json(http.request("POST", "/mcp"), &mcp_call("state_get", &json!({"key": "a"})));
-    Answer::of(mcp.header("gearmesh-principal", "agent/admin").header("gearmesh-run", "run_1")).await;
+    let rest = with_json(
+        http.request("POST", "/v1/tools/state.get:call"),
+        &json!({"key": "a"}),
+    );
+    Answer::of(
+        rest.header("gearmesh-principal", "agent/admin")
+            .header("gearmesh-run", "run_1"),
+    )
+    .await;
+    let mcp = with_json(
+        http.request("POST", "/mcp"),
+        &mcp_call("state_get", &json!({"key": "a"})),
+    );
+    Answer::of(
+        mcp.header("gearmesh-principal", "agent/admin")
+            .header("gearmesh-run", "run_1"),
+    )
+    .await;
     let got = got_of("token/heard");
     assert_eq!(got.len(), 3, "{got:?}");
     for (n, got) in got.iter().enumerate() {
         assert_eq!(got.path, "/gearmesh.state.v1.StateService/Get");
         assert_eq!(got.headers.get_all("gearmesh-principal").iter().count(), 1);
-        for absent in ["authorization", "cookie", "gearmesh-run", "gearmesh-folder", "x-gearmesh-principal", "x-forwarded-for"] {
+        for absent in [
+            "authorization",
+            "cookie",
+            "gearmesh-run",
+            "gearmesh-folder",
+            "x-gearmesh-principal",
+            "x-forwarded-for",
+        ] {
             assert!(!got.headers.contains_key(absent), "{absent}: {got:?}");
         }
-        assert_eq!(got.headers.contains_key("x-own"), n == 0, "gRPC alone passes metadata on");
+        assert_eq!(
+            got.headers.contains_key("x-own"),
+            n == 0,
+            "gRPC alone passes metadata on"
+        );
         let values = format!("{:?}", got.headers);
         assert!(!values.contains(&token), "{values}");
     }

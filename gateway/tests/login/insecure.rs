@@ -8,15 +8,27 @@ async fn refused(set: impl FnOnce(&mut Config)) -> String {
     let mut config = Config::new(folder.path());
     set(&mut config);
     let services = [gearmesh_state::SERVICE, gearmesh_gateway::SERVICE];
-    start(&services, config).await.expect_err("refused").to_string()
+    start(&services, config)
+        .await
+        .expect_err("refused")
+        .to_string()
 }
 
 #[tokio::test]
 async fn other_addresses_than_loopback_want_tls() {
-    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "localhost:0", "mesh.example.com:0"] {
+    for address in [
+        "0.0.0.0:0",
+        "[::]:0",
+        "192.0.2.1:0",
+        "localhost:0",
+        "mesh.example.com:0",
+    ] {
         let error = refused(|config| config.set("listen", address)).await;
         assert!(error.starts_with("INSECURE_CONFIG"), "{address}: {error}");
-        assert!(error.contains("`listen`") && error.contains("gateway"), "{error}");
+        assert!(
+            error.contains("`listen`") && error.contains("gateway"),
+            "{error}"
+        );
     }
 }
 

@@ -25,7 +25,9 @@ impl Answer {
         let headers = response.headers();
         let text = |name| headers.get(name).map_or("", |v| v.to_str().unwrap());
         assert!(
-            !headers.keys().any(|name| name.as_str().starts_with("access-control-")),
+            !headers
+                .keys()
+                .any(|name| name.as_str().starts_with("access-control-")),
             "no page of another site reads our answers: {headers:?}"
         );
         Self {
@@ -61,5 +63,7 @@ fn mcp_call(name: &str, arguments: &Value) -> Value {
 
 /// A request with a body of JSON.
 fn with_json(request: reqwest::RequestBuilder, body: &Value) -> reqwest::RequestBuilder {
-    request.header(CONTENT_TYPE, "application/json").body(body.to_string())
+    request
+        .header(CONTENT_TYPE, "application/json")
+        .body(body.to_string())
 }

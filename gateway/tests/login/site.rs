@@ -4,15 +4,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gearmesh_api::DESCRIPTORS;
-use gearmesh_api::identity::v1::identity_service_client::IdentityServiceClient;
 use gearmesh_api::identity::v1::IssueTokenRequest;
+use gearmesh_api::identity::v1::identity_service_client::IdentityServiceClient;
 use gearmesh_identity::init;
 use gearmesh_link::{Link, Login, Peer, remote_as};
 use gearmesh_runtime::{BoxFuture, Clock, Config, Context, Service, SystemClock};
 use gearmesh_testkit::{TestMesh, wait_until};
 use tempfile::TempDir;
-use tonic::service::Routes;
 use tonic::Status;
+use tonic::service::Routes;
 
 const DOMAIN: &str = "gearmesh.local";
 
@@ -42,7 +42,11 @@ static GOT: Mutex<Vec<Got>> = Mutex::new(Vec::new());
 /// The requests that reached an engine on behalf of a principal.
 pub(crate) fn got_of(principal: &str) -> Vec<Got> {
     let got = GOT.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_theirs = |g: &&Got| g.headers.get("gearmesh-principal").is_some_and(|p| p == principal);
+    let is_theirs = |g: &&Got| {
+        g.headers
+            .get("gearmesh-principal")
+            .is_some_and(|p| p == principal)
+    };
     got.iter().filter(is_theirs).cloned().collect()
 }
 
@@ -113,7 +117,10 @@ impl Site {
         };
         let mesh = TestMesh::start_with(&services, settings).await;
         let joined = mesh.mesh().clone();
-        wait_until("identity has joined", JOIN_MAX, || joined.link("identity").is_ok()).await;
+        wait_until("identity has joined", JOIN_MAX, || {
+            joined.link("identity").is_ok()
+        })
+        .await;
         Self {
             files,
             identity,
@@ -138,7 +145,12 @@ impl Site {
             scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
             lifetime: None,
         };
-        let made = self.identity().issue_token(request).await.unwrap().into_inner();
+        let made = self
+            .identity()
+            .issue_token(request)
+            .await
+            .unwrap()
+            .into_inner();
         made.token
     }
 
@@ -162,7 +174,11 @@ impl Site {
     }
 
     /// A link as clients have it.
-    pub(crate) fn link(&self, certificate: Option<(Vec<u8>, Vec<u8>)>, token: Option<&str>) -> Link {
+    pub(crate) fn link(
+        &self,
+        certificate: Option<(Vec<u8>, Vec<u8>)>,
+        token: Option<&str>,
+    ) -> Link {
         let login = Login {
             ca: Some(self.ca()),
             certificate,

@@ -94,7 +94,9 @@ async fn call(link: &Link, path: &str) -> Code {
     let mut grpc = tonic::client::Grpc::new(link.clone());
     grpc.ready().await.unwrap();
     let codec = tonic_prost::ProstCodec::<(), ()>::default();
-    let answer = grpc.unary(Request::new(()), path.parse().unwrap(), codec).await;
+    let answer = grpc
+        .unary(Request::new(()), path.parse().unwrap(), codec)
+        .await;
     answer.err().map_or(Code::Ok, |status| status.code())
 }
 
@@ -109,7 +111,9 @@ fn whole_catalogue() -> Catalog {
 /// Engines of the catalogue, but for the one that is real.
 fn stand_ins(catalog: &Catalog) -> Vec<gearmesh_runtime::Service> {
     let ids = catalog.engines().iter().map(|e| e.id.as_str());
-    ids.filter(|id| !["identity", "ledger"].contains(id)).map(noting).collect()
+    ids.filter(|id| !["identity", "ledger"].contains(id))
+        .map(noting)
+        .collect()
 }
 
 /// One step below what a call needs.
@@ -137,11 +141,20 @@ async fn no_call_passes_without_login_nor_with_too_small_a_scope() {
     rpcs.sort_by(|a, b| a.path.cmp(&b.path));
     assert!(rpcs.len() > 60, "the whole catalogue: {}", rpcs.len());
     for rpc in &rpcs {
-        assert_eq!(call(&stranger, &rpc.path).await, Code::Unauthenticated, "{}", rpc.path);
+        assert_eq!(
+            call(&stranger, &rpc.path).await,
+            Code::Unauthenticated,
+            "{}",
+            rpc.path
+        );
         checked += 1;
         for way in rpc.tool.iter().flat_map(|tool| ways(tool)) {
             let answer = way.ask(&nobody).await;
-            assert_eq!(answer.status, 401, "{} {}: {answer:?}", way.method, way.path);
+            assert_eq!(
+                answer.status, 401,
+                "{} {}: {answer:?}",
+                way.method, way.path
+            );
             assert_eq!(answer.reason().1, "UNAUTHENTICATED");
             assert_eq!(answer.challenge, "Bearer realm=\"gearmesh\"");
             checked += 1;
@@ -159,22 +172,44 @@ async fn no_call_passes_without_login_nor_with_too_small_a_scope() {
                 if needed.is_some_and(|n| n != word) {
                     continue;
                 }
-                let refused = if is_open(rpc) { Code::PermissionDenied } else { Code::Unimplemented };
-                assert_eq!(call(&link, &rpc.path).await, refused, "{} with {scope}", rpc.path);
+                let refused = if is_open(rpc) {
+                    Code::PermissionDenied
+                } else {
+                    Code::Unimplemented
+                };
+                assert_eq!(
+                    call(&link, &rpc.path).await,
+                    refused,
+                    "{} with {scope}",
+                    rpc.path
+                );
                 checked += 1;
             }
-            for tool in rpcs.iter().filter(|r| r.engine == engine.id).filter_map(|r| r.tool.as_ref()) {
+            for tool in rpcs
+                .iter()
+                .filter(|r| r.engine == engine.id)
+                .filter_map(|r| r.tool.as_ref())
+            {
                 // By JSON a call may need less than its tool.
                 if tool.class_of(&json!({})).effect != word {
                     continue;
                 }
                 for way in ways(tool) {
                     let answer = way.ask(&http).await;
-                    assert!(way.lacks_scope(&answer), "{} {} with {scope}: {answer:?}", way.method, way.path);
+                    assert!(
+                        way.lacks_scope(&answer),
+                        "{} {} with {scope}: {answer:?}",
+                        way.method,
+                        way.path
+                    );
                     checked += 1;
                 }
             }
-            assert!(got_of(&format!("token/{name}")).is_empty(), "{:?}", got_of(&format!("token/{name}")));
+            assert!(
+                got_of(&format!("token/{name}")).is_empty(),
+                "{:?}",
+                got_of(&format!("token/{name}"))
+            );
         }
     }
     println!("{checked} refusals of {} RPCs", rpcs.len());
@@ -193,7 +228,11 @@ async fn checked_positively(site: &Site, rpcs: &[&Rpc]) {
         let tools: Option<&Arc<Tool>> = rpc.tool.as_ref();
         for way in tools.into_iter().flat_map(|tool| ways(tool)) {
             let answer = way.ask(&http).await;
-            assert!(![401, 403].contains(&answer.status), "{}: {answer:?}", way.path);
+            assert!(
+                ![401, 403].contains(&answer.status),
+                "{}: {answer:?}",
+                way.path
+            );
         }
     }
     let reached = got_of("token/enough");
@@ -210,7 +249,15 @@ async fn lists_documents_and_reflection_are_for_those_who_have_logged_in() {
     let site = Site::start(&[gearmesh_state::SERVICE]).await;
     let (nobody, stranger) = (site.http(None), site.link(None, None));
     let list = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
-    for path in ["/", "/v1", "/v1/tools", "/v1/tools/state.get", "/v1/openapi.json", "/v1/nowhere", "/mcp"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/tools",
+        "/v1/tools/state.get",
+        "/v1/openapi.json",
+        "/v1/nowhere",
+        "/mcp",
+    ] {
         for method in ["GET", "POST", "DELETE"] {
             let answer = Answer::of(with_json(nobody.request(method, path), &list)).await;
             assert_eq!(answer.status, 401, "{method} {path}: {answer:?}");
@@ -220,13 +267,24 @@ async fn lists_documents_and_reflection_are_for_those_who_have_logged_in() {
     let token = site.token("reader", &["state:read"]).await;
     let known = site.http(None).with(&token);
     for path in ["/", "/v1", "/v1/tools", "/v1/openapi.json"] {
-        assert_eq!(Answer::of(known.request("GET", path)).await.status, 200, "{path}");
+        assert_eq!(
+            Answer::of(known.request("GET", path)).await.status,
+            200,
+            "{path}"
+        );
     }
     let link = site.link(None, Some(&token));
     gearmesh_link::reflect(&link, "gateway").await.unwrap();
     // A model is shown what its login can call.
-    let answer = Answer::of(with_json(known.request("POST", "/mcp"), &list)).await.json();
-    let names: Vec<&str> = answer["result"]["tools"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();
+    let answer = Answer::of(with_json(known.request("POST", "/mcp"), &list))
+        .await
+        .json();
+    let names: Vec<&str> = answer["result"]["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["state_get", "state_list"]);
 }
 
@@ -237,14 +295,27 @@ async fn strangers_learn_that_it_serves_and_no_names() {
     let site = Site::start(&[gearmesh_state::SERVICE]).await;
     let token = site.token("watcher", &["none:read"]).await;
     let nobody = site.http(None);
-    for path in ["/healthz", "/health/live", "/health/ready", "/health/startup"] {
+    for path in [
+        "/healthz",
+        "/health/live",
+        "/health/ready",
+        "/health/startup",
+    ] {
         let answer = Answer::of(nobody.request("GET", path)).await;
-        assert_eq!((answer.status, answer.text.as_str()), (200, "{\"status\":\"SERVING\"}"), "{path}");
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (200, "{\"status\":\"SERVING\"}"),
+            "{path}"
+        );
     }
     let check = async |link: &Link, service: &str| {
-        let request = HealthCheckRequest { service: service.into() };
+        let request = HealthCheckRequest {
+            service: service.into(),
+        };
         let answer = HealthClient::new(link.clone()).check(request).await;
-        answer.map(|a| a.into_inner().status).map_err(|status| status.code())
+        answer
+            .map(|a| a.into_inner().status)
+            .map_err(|status| status.code())
     };
     let (stranger, known) = (site.link(None, None), site.link(None, Some(&token)));
     assert_eq!(check(&stranger, "").await, Ok(1));
@@ -254,9 +325,23 @@ async fn strangers_learn_that_it_serves_and_no_names() {
         // There or not: the same answer.
         assert_eq!(check(&stranger, name).await, Err(Code::NotFound), "{name}");
         let path = format!("/healthz?service={name}");
-        assert_eq!(Answer::of(nobody.request("GET", &path)).await.status, 401, "{path}");
+        assert_eq!(
+            Answer::of(nobody.request("GET", &path)).await.status,
+            401,
+            "{path}"
+        );
     }
     let known = site.http(None).with(&token);
-    assert_eq!(Answer::of(known.request("GET", "/healthz?service=state")).await.status, 200);
-    assert_eq!(Answer::of(known.request("GET", "/healthz?service=vault")).await.status, 404);
+    assert_eq!(
+        Answer::of(known.request("GET", "/healthz?service=state"))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        Answer::of(known.request("GET", "/healthz?service=vault"))
+            .await
+            .status,
+        404
+    );
 }

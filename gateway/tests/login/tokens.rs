@@ -71,7 +71,12 @@ impl Driven {
             scopes: vec!["state:read".into()],
             lifetime: Some(prost_types::Duration { seconds, nanos: 0 }),
         };
-        let made = self.identity.issue_token(request).await.unwrap().into_inner();
+        let made = self
+            .identity
+            .issue_token(request)
+            .await
+            .unwrap()
+            .into_inner();
         (made.token, made.details.unwrap())
     }
 
@@ -93,7 +98,8 @@ impl Driven {
     }
 
     async fn with(&self, token: &str) -> Answer {
-        self.get(&[("authorization", &format!("Bearer {token}"))]).await
+        self.get(&[("authorization", &format!("Bearer {token}"))])
+            .await
     }
 }
 
@@ -133,18 +139,39 @@ async fn whatever_is_wrong_with_a_token_the_answer_is_the_same() {
     let mixed = format!("{}{}", &good[..18], &revoked[18..]);
     let long = format!("{good}0");
     let mut texts = Vec::new();
-    for wrong in [&revoked, &expired, &unknown, &mixed, &long, "gearmesh_x", &good[..40]] {
+    for wrong in [
+        &revoked,
+        &expired,
+        &unknown,
+        &mixed,
+        &long,
+        "gearmesh_x",
+        &good[..40],
+    ] {
         let answer = mesh.with(wrong).await;
-        assert_eq!(answer.reason(), (401, "UNAUTHENTICATED".to_owned()), "{wrong}");
+        assert_eq!(
+            answer.reason(),
+            (401, "UNAUTHENTICATED".to_owned()),
+            "{wrong}"
+        );
         let mut body = answer.json();
         // The id of the request differs, and nothing else.
-        body["details"].as_array_mut().unwrap().retain(|d| d.get("requestId").is_none());
+        body["details"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|d| d.get("requestId").is_none());
         texts.push((answer.challenge.clone(), body.to_string()));
-        assert!(!answer.text.contains(wrong), "the token comes back: {answer:?}");
+        assert!(
+            !answer.text.contains(wrong),
+            "the token comes back: {answer:?}"
+        );
     }
     texts.dedup();
     assert_eq!(texts.len(), 1, "{texts:#?}");
-    assert_eq!(texts[0].0, "Bearer realm=\"gearmesh\", error=\"invalid_token\"");
+    assert_eq!(
+        texts[0].0,
+        "Bearer realm=\"gearmesh\", error=\"invalid_token\""
+    );
     assert_eq!(mesh.with(&good).await.status, 200);
 }
 
@@ -170,7 +197,10 @@ async fn plain_loopback_is_the_user_of_this_machine_and_nobody_else() {
     let proxied = [("authorization", bearer.as_str()), ("via", "1.1 proxy")];
     assert_eq!(mesh.get(&proxied).await.status, 200);
     // No token is read from the query.
-    let url = format!("{}/v1/tools/state.list:call?access_token={token}", mesh.running.url());
+    let url = format!(
+        "{}/v1/tools/state.list:call?access_token={token}",
+        mesh.running.url()
+    );
     let answer = Answer::of(mesh.http.post(url).header("via", "1.1 proxy")).await;
     assert_eq!(answer.status, 401);
 }

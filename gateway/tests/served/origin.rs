@@ -19,7 +19,11 @@ async fn foreign_host_or_origin_is_refused_on_every_surface() {
         ("origin", "https://console.example.com", 200),
     ] {
         // Another name than a loopback one is for callers with a login.
-        let behind_login = if value == "mesh.example.com" { 401 } else { status };
+        let behind_login = if value == "mesh.example.com" {
+            401
+        } else {
+            status
+        };
         for (path, status) in [
             ("/v1/tools", behind_login),
             ("/healthz", status),

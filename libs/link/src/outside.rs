@@ -77,7 +77,9 @@ impl Unmet {
                 return Some(Self::of_server(why));
             }
             // An I/O error is not the source of what it holds.
-            let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            let held = error
+                .downcast_ref::<std::io::Error>()
+                .and_then(std::io::Error::get_ref);
             if let Some(unmet) = held.and_then(|held| Self::of(held)) {
                 return Some(unmet);
             }
@@ -108,7 +110,14 @@ impl Unmet {
         if is("CertificateExpired") {
             return Some(Self::ClientExpired);
         }
-        let refusals = ["BadCertificate", "UnknownCA", "Decrypt", "CertificateUnknown", "UnsupportedCertificate", "AccessDenied"];
+        let refusals = [
+            "BadCertificate",
+            "UnknownCA",
+            "Decrypt",
+            "CertificateUnknown",
+            "UnsupportedCertificate",
+            "AccessDenied",
+        ];
         refusals.into_iter().any(is).then_some(Self::ClientRefused)
     }
 
@@ -163,10 +172,14 @@ fn agent(pem: &[u8]) -> Option<String> {
     let der = CertificateDer::from_pem_slice(pem).ok()?;
     let (_, leaf) = X509Certificate::from_der(&der).ok()?;
     let names = leaf.subject_alternative_name().ok()??;
-    let uri = names.value.general_names.iter().find_map(|name| match name {
-        GeneralName::URI(uri) => Some(*uri),
-        _ => None,
-    })?;
+    let uri = names
+        .value
+        .general_names
+        .iter()
+        .find_map(|name| match name {
+            GeneralName::URI(uri) => Some(*uri),
+            _ => None,
+        })?;
     match Spiffe::parse(uri).ok()?.holder() {
         Holder::Agent(id) => Some(id.clone()),
         _ => None,
@@ -276,7 +289,10 @@ mod tests {
         let of = |why: CertificateError| under(Tls::InvalidCertificate(why));
         assert_eq!(of(CertificateError::UnknownIssuer), Some(Unmet::NotTrusted));
         assert_eq!(of(CertificateError::BadSignature), Some(Unmet::NotTrusted));
-        assert_eq!(of(CertificateError::NotValidForName), Some(Unmet::OtherName));
+        assert_eq!(
+            of(CertificateError::NotValidForName),
+            Some(Unmet::OtherName)
+        );
         assert_eq!(of(CertificateError::Expired), Some(Unmet::ServerExpired));
         let alert = |alert| under(Tls::AlertReceived(alert));
         use rustls::AlertDescription as Alert;
@@ -284,6 +300,9 @@ mod tests {
         assert_eq!(alert(Alert::UnknownCA), Some(Unmet::ClientRefused));
         assert_eq!(alert(Alert::DecryptError), Some(Unmet::ClientRefused));
         assert_eq!(alert(Alert::InternalError), None);
-        assert_eq!(Unmet::of(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
+        assert_eq!(
+            Unmet::of(&io::Error::from(io::ErrorKind::ConnectionRefused)),
+            None
+        );
     }
 }

@@ -83,7 +83,12 @@ impl Site {
 async fn put(url: &str, globals: Globals) -> Result<(), (Exit, String)> {
     let said = |error: Error| {
         let report = error.report();
-        let text = format!("{}: {} ({})", report.code, report.message, report.help.join("; "));
+        let text = format!(
+            "{}: {} ({})",
+            report.code,
+            report.message,
+            report.help.join("; ")
+        );
         (error.exit(), text)
     };
     let login = read(&globals).map_err(said)?;
@@ -91,7 +96,11 @@ async fn put(url: &str, globals: Globals) -> Result<(), (Exit, String)> {
     let catalog = std::sync::Arc::new(built_in().map_err(said)?);
     let client = Client::over(url, link, catalog, None);
     let params = json!({"key": "a", "value": 1});
-    client.call("state.put", params).await.map(drop).map_err(said)
+    client
+        .call("state.put", params)
+        .await
+        .map(drop)
+        .map_err(said)
 }
 
 fn with_login(folder: &Path) -> Globals {
@@ -120,12 +129,48 @@ async fn each_way_not_to_get_in_has_its_code_and_its_fix() {
     let reader = with_login(&ours.client("reader", &["state:read"], now()));
     let (own, other) = (ours.url("127.0.0.1"), theirs.url("127.0.0.1"));
     for (url, globals, exit, code, parts) in [
-        (&other, &admin, Exit::Login, "SERVER_NOT_TRUSTED", [other.as_str(), "--ca"]),
-        (&ours.url("127.0.0.2"), &admin, Exit::Login, "SERVER_NAME_WRONG", ["`127.0.0.2`", "init --host"]),
-        (&own, &late, Exit::Login, "CERTIFICATE_EXPIRED", ["`late` has expired", "--renew late"]),
-        (&own, &foreign, Exit::Login, "CERTIFICATE_REFUSED", [own.as_str(), "init --client NAME"]),
-        (&own, &nobody, Exit::Login, "UNAUTHENTICATED", ["nobody has logged in", "--token-file"]),
-        (&own, &reader, Exit::Policy, "PERMISSION_DENIED", ["`state:write`", "--scopes state:write"]),
+        (
+            &other,
+            &admin,
+            Exit::Login,
+            "SERVER_NOT_TRUSTED",
+            [other.as_str(), "--ca"],
+        ),
+        (
+            &ours.url("127.0.0.2"),
+            &admin,
+            Exit::Login,
+            "SERVER_NAME_WRONG",
+            ["`127.0.0.2`", "init --host"],
+        ),
+        (
+            &own,
+            &late,
+            Exit::Login,
+            "CERTIFICATE_EXPIRED",
+            ["`late` has expired", "--renew late"],
+        ),
+        (
+            &own,
+            &foreign,
+            Exit::Login,
+            "CERTIFICATE_REFUSED",
+            [own.as_str(), "init --client NAME"],
+        ),
+        (
+            &own,
+            &nobody,
+            Exit::Login,
+            "UNAUTHENTICATED",
+            ["nobody has logged in", "--token-file"],
+        ),
+        (
+            &own,
+            &reader,
+            Exit::Policy,
+            "PERMISSION_DENIED",
+            ["`state:write`", "--scopes state:write"],
+        ),
     ] {
         let (exited, said) = put(url, globals.clone()).await.expect_err(code);
         assert_eq!(exited, exit, "{said}");
@@ -146,13 +191,26 @@ async fn files_and_addresses_that_cannot_be_used_are_named() {
     };
     let (exit, said) = put("https://127.0.0.1:1", globals).await.unwrap_err();
     assert_eq!(exit, Exit::NotFound);
-    assert!(said.contains("FILE_NOT_READABLE") && said.contains("none.pem"), "{said}");
-    let (exit, said) = put("http://127.0.0.1:1", Globals::default()).await.unwrap_err();
+    assert!(
+        said.contains("FILE_NOT_READABLE") && said.contains("none.pem"),
+        "{said}"
+    );
+    let (exit, said) = put("http://127.0.0.1:1", Globals::default())
+        .await
+        .unwrap_err();
     assert_eq!(exit, Exit::Unreachable);
-    assert!(said.contains("SERVER_UNREACHABLE") && said.contains("http://127.0.0.1:1"), "{said}");
-    let (exit, said) = put("https://127.0.0.1:1", Globals::default()).await.unwrap_err();
+    assert!(
+        said.contains("SERVER_UNREACHABLE") && said.contains("http://127.0.0.1:1"),
+        "{said}"
+    );
+    let (exit, said) = put("https://127.0.0.1:1", Globals::default())
+        .await
+        .unwrap_err();
     assert_eq!(exit, Exit::Usage);
-    assert!(said.contains("whom to trust") && said.contains("--login DIR"), "{said}");
+    assert!(
+        said.contains("whom to trust") && said.contains("--login DIR"),
+        "{said}"
+    );
     let token = folder.path().join("token");
     std::fs::write(&token, "gearmesh_x\n").unwrap();
     let globals = Globals {
@@ -161,5 +219,8 @@ async fn files_and_addresses_that_cannot_be_used_are_named() {
     };
     let (exit, said) = put("http://192.0.2.1:1", globals).await.unwrap_err();
     assert_eq!(exit, Exit::Usage);
-    assert!(said.contains("plain text") && !said.contains("gearmesh_x"), "{said}");
+    assert!(
+        said.contains("plain text") && !said.contains("gearmesh_x"),
+        "{said}"
+    );
 }
