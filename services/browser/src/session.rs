@@ -166,7 +166,7 @@ impl Session {
         if !name.is_empty() {
             return self.named(name).await;
         }
-        let (free, source) = self.choose();
+        let (free, source) = self.choose(how);
         if let Some((page, turn)) = free {
             return Ok(self.lend(page, turn));
         }
@@ -201,19 +201,23 @@ impl Session {
         Ok(self.lend(page, turn))
     }
 
-    /// The page used last that is free, and the page used last.
-    fn choose(&self) -> (Option<Turn>, Option<Arc<Page>>) {
+    /// The page used last that is free, and the page used last. A page that never
+    /// opened a URL is there to open one, not to be read.
+    fn choose(&self, how: Use) -> (Option<Turn>, Option<Arc<Page>>) {
         let mut pages = self.lock();
         pages.all.retain(|p| !p.gone.is_cancelled());
         let mut all: Vec<Arc<Page>> = pages.all.iter().filter(|p| !p.temporary).cloned().collect();
         all.sort_by_key(|p| std::cmp::Reverse(p.used()));
+        let opened = |page: &Arc<Page>| page.url().starts_with("http");
+        let some_opened = all.iter().any(opened);
         let free = all
             .iter()
+            .filter(|page| how == Use::Open || !some_opened || opened(page))
             .find_map(|p| Some((p.clone(), p.turn.clone().try_lock_owned().ok()?)));
         (
             free,
             all.into_iter()
-                .find(|p| !p.url().is_empty() || p.is_halting()),
+                .find(|page| opened(page) || page.is_halting()),
         )
     }
 
