@@ -119,4 +119,14 @@ mod tests {
         tokio::join!(serving, asking);
         assert!(asked().await.is_err());
     }
+
+    #[tokio::test]
+    async fn socket_of_another_process_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(SOCKET);
+        let _other = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let token = CancellationToken::new();
+        answer(folder.path().to_owned(), token.clone(), token).await;
+        assert!(UnixStream::connect(&path).is_ok());
+    }
 }
