@@ -76,6 +76,15 @@ impl Mail {
     /// When one of them cannot be started, or does not answer.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with("secret")
+    }
+
+    /// Starts both with another password for everybody.
+    ///
+    /// # Panics
+    /// As [`Mail::start`].
+    #[must_use]
+    pub fn start_with(password: &str) -> Self {
         let folder = open_folder();
         let ports = Ports {
             smtp: free_port(),
@@ -101,7 +110,7 @@ impl Mail {
             .arg("postfix")
             .args([path("data"), path("queue/private")]));
         run(Command::new("chown").arg("mail:mail").args([path("box")]));
-        let mut dovecot = dovecot(folder.path(), &ports);
+        let mut dovecot = dovecot(folder.path(), &ports, password);
         let mut postfix = postfix(folder.path(), &ports);
         let deadline = Instant::now() + READY_MAX;
         for (port, greeting) in [
@@ -219,7 +228,7 @@ impl Drop for Mail {
     }
 }
 
-fn dovecot(folder: &Path, ports: &Ports) -> Part {
+fn dovecot(folder: &Path, ports: &Ports, password: &str) -> Part {
     let d = folder.display();
     let config = format!(
         "base_dir = {d}/run
@@ -238,7 +247,7 @@ first_valid_uid = 1
 mail_location = maildir:{d}/box/%u
 passdb {{
   driver = static
-  args = password=secret
+  args = password={password}
 }}
 userdb {{
   driver = static

@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::common::v1::any_value;
+use prost::Message;
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
 
@@ -40,7 +41,14 @@ pub struct Otlp {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Spans(Arc<Mutex<Vec<TracedSpan>>>);
+struct Spans(Arc<Mutex<Received>>);
+
+#[derive(Debug, Default)]
+struct Received {
+    spans: Vec<TracedSpan>,
+    /// Every request as it is encoded, events and status of spans included.
+    bytes: Vec<u8>,
+}
 
 impl Otlp {
     /// Starts it on a free port; it ends with the test's runtime.
@@ -72,7 +80,16 @@ impl Otlp {
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .spans
             .clone()
+    }
+
+    /// All that came so far, as it is encoded.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let received = self.spans.0.lock();
+        let received = received.unwrap_or_else(PoisonError::into_inner);
+        received.bytes.clone()
     }
 }
 
@@ -83,7 +100,9 @@ impl TraceService for Spans {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let mut received = Vec::new();
-        for resource in request.into_inner().resource_spans {
+        let request = request.into_inner();
+        let bytes = request.encode_to_vec();
+        for resource in request.resource_spans {
             let attributes = resource.resource.map(|r| texts(r.attributes));
             let service = attributes
                 .and_then(|mut a| a.remove("service.name"))
@@ -100,8 +119,9 @@ impl TraceService for Spans {
                 });
             }
         }
-        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        spans.extend(received);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.spans.extend(received);
+        all.bytes.extend(bytes);
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
