@@ -4,15 +4,29 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use gearmesh_testkit::tree;
-use gearmesh_tests::gearmesh;
+use gearmesh_tests::{Caller, gearmesh};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+/// The secret that an example reads, as its head says.
+fn secret() -> Value {
+    json!({"vaultName": "examples", "credentialName": "quotes_token", "value": "not-much-of-a-secret"})
+}
+
+/// Chromium's own sandbox does not run as root, and tests may.
+const SANDBOX: [&str; 2] = ["--set", "browser.sandbox=off"];
 
 /// How an example ends: exit code, status, and outputs that are sure.
 type Expected = (&'static str, i32, &'static str, fn() -> Value);
 
 /// One row for each example; one without a row is a failure.
 const EXPECTED: &[Expected] = &[
+    ("all-engines", 0, "succeeded", || {
+        json!({
+            "open": 5, "items": ["Anvil", "Bellows", "Crucible"], "first": "120",
+            "file": "work://stock.json", "mailed": 1, "topic": "examples.stock", "version": 1,
+        })
+    }),
     (
         "archive-folder",
         0,
@@ -93,7 +107,13 @@ fn every_example_says_how_it_ends() {
 async fn every_example_runs_to_the_end_it_shows() {
     for (name, code, status, outputs) in EXPECTED {
         let folder = desk();
-        let ran = gearmesh(folder.path(), &["run", &path(name), "-o", "json"]).await;
+        if *name == "all-engines" {
+            let caller = Caller::new(folder.path(), &[]);
+            caller.call("vault.set", &secret()).await;
+        }
+        let file = path(name);
+        let arguments = [&["run", &file, "-o", "json"], &SANDBOX[..]].concat();
+        let ran = gearmesh(folder.path(), &arguments).await;
         assert_eq!(ran.code, *code, "{name}: {}{}", ran.out, ran.err);
         let run = ran.json();
         assert_eq!(run["status"], *status, "{name}");
@@ -212,8 +232,27 @@ fn arguments(line: &str) -> Option<Vec<String>> {
     if rest.contains(['|', '>', '<', '`', '$', '\\', '&', '{']) {
         return None;
     }
-    let unquoted = |word: &str| word.trim_matches(['\'', '"']).to_owned();
-    Some(rest.split_whitespace().map(unquoted).collect())
+    Some(words(rest))
+}
+
+/// Words as a shell sees them: quotes keep together, and go.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote: Option<char> = None;
+    for c in line.chars() {
+        match (c, quote) {
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (c, Some(open)) if c == open => quote = None,
+            (c, None) if c.is_whitespace() => words.extend(word.take()),
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 #[tokio::test]
@@ -254,7 +293,9 @@ fn blocks_and_commands_are_read_as_they_stand() {
     assert_eq!(shown, [("f:2", "yaml"), ("f:7", "sh")]);
     assert_eq!(found[0].text, "tasks:\n  x\n");
     let words = arguments(found[1].text.trim_end()).expect("a command");
-    assert_eq!(words, ["run", "x.yaml", "-i", "a='b"]);
+    assert_eq!(words, ["run", "x.yaml", "-i", "a=b"]);
+    let words = arguments("gearmesh x --cron '30 3 * * *' \"\"").expect("a command");
+    assert_eq!(words, ["x", "--cron", "30 3 * * *", ""]);
     assert_eq!(arguments("gearmesh run list | head"), None);
     assert_eq!(arguments("echo gearmesh run"), None);
 }
