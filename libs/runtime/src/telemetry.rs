@@ -6,7 +6,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
@@ -21,6 +21,9 @@ const ENDPOINTS: [&str; 2] = [
 /// The process's name in traces, unless `OTEL_SERVICE_NAME` gives another.
 const SERVICE: &str = "gearmesh";
 
+/// Libraries that log the values they carry, secrets among them, from the level below.
+const TALKERS: [(&str, LevelFilter); 1] = [("rmcp", LevelFilter::INFO)];
+
 /// What sends the traces of this process. The subscriber is one per process, and so
 /// is this.
 static TRACES: OnceLock<Traces> = OnceLock::new();
@@ -32,7 +35,8 @@ struct Traces {
 }
 
 /// Writes logs to standard error: for people on a terminal, as JSON lines
-/// elsewhere. `GEARMESH_LOG` sets the filter; the default is `default`.
+/// elsewhere. `GEARMESH_LOG` sets the filter; the default is `default`. What libraries
+/// say of the values they carry is never written.
 ///
 /// Sends traces by OTLP over gRPC when `OTEL_EXPORTER_OTLP_ENDPOINT` or its form for
 /// traces names a collector; the other `OTEL_*` settings count as the OpenTelemetry
@@ -73,6 +77,10 @@ fn logs(default: &str) -> Box<dyn Layer<Registry> + Send + Sync> {
     use std::io::IsTerminal;
     let filter =
         EnvFilter::try_from_env("GEARMESH_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let discreet = Targets::new()
+        .with_default(LevelFilter::TRACE)
+        .with_targets(TALKERS);
+    let filter = filter.and(discreet);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         layer.with_filter(filter).boxed()
