@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context as Poll_, Poll};
 use std::time::Duration;
 
+use rustls_pki_types::UnixTime;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -35,6 +37,18 @@ const UNKNOWN_PER_ADDRESS_MAX: usize = 100;
 /// Connections in their handshake at once, of all addresses: each costs a task and
 /// some 20 KiB for at most 5 s.
 const UNKNOWN_MAX: usize = 1_000;
+
+/// Open connections of each class of peers: strangers, clients and services. One class
+/// cannot take the places, nor the file descriptors, of the others.
+const OPEN_MAX: usize = 1_000;
+
+/// Open connections of strangers from one address. Clients with tokens are strangers
+/// to TLS, and many may come through one proxy; it is not to shut out all the others.
+const STRANGERS_PER_ADDRESS_MAX: usize = 250;
+
+/// How long calls may go on over a connection whose leaf has ended. An honest peer has
+/// a fresh leaf, and a fresh connection, long before.
+const EXPIRED_GRACE: Duration = Duration::from_secs(30);
 
 /// Accepted connections that wait for the server to take them.
 const WAITING: usize = 64;
@@ -87,6 +101,10 @@ impl Door {
 pub(crate) struct Conn {
     stream: Stream,
     caller: Caller,
+    /// When the peer's leaf has ended: who was let in by it is let in no longer.
+    ends: Option<Pin<Box<Sleep>>>,
+    /// Given back when the connection is closed.
+    _place: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -114,7 +132,7 @@ pub(crate) fn accept(
     let (connections, accepted) = mpsc::channel(WAITING);
     let tracker = tasks.clone();
     tasks.spawn(async move {
-        let unknown = Unknown::default();
+        let rooms = Rooms::default();
         loop {
             let next = tokio::select! {
                 () = stop.cancelled() => return,
@@ -131,11 +149,12 @@ pub(crate) fn accept(
             // Small messages must not wait for each other's acknowledgements; without
             // it the connection is slow, not wrong.
             let _ = tcp.set_nodelay(true);
-            let Some(place) = unknown.enter(address.ip()) else {
+            let Some(place) = rooms.unknown.enter(address.ip()) else {
                 tracing::warn!(%address, "connection refused: too many in their handshake");
                 continue;
             };
             let (door, connections, stop) = (door.clone(), connections.clone(), stop.clone());
+            let rooms = rooms.clone();
             tracker.spawn(async move {
                 let shaken = tokio::select! {
                     () = stop.cancelled() => return,
@@ -143,8 +162,13 @@ pub(crate) fn accept(
                 };
                 drop(place);
                 match shaken {
-                    // Nobody takes it when the server has ended meanwhile.
-                    Ok(Ok(conn)) => drop(connections.send(Ok(conn)).await),
+                    Ok(Ok(conn)) => match rooms.admit(conn) {
+                        // Nobody takes it when the server has ended meanwhile.
+                        Some(conn) => drop(connections.send(Ok(conn)).await),
+                        None => {
+                            tracing::warn!(%address, "connection refused: too many of its class");
+                        }
+                    },
                     Ok(Err(error)) => tracing::warn!(%address, %error, "handshake refused"),
                     Err(_) => tracing::warn!(%address, "handshake not ended within 5 s"),
                 }
@@ -163,6 +187,8 @@ async fn shake(tcp: TcpStream, address: SocketAddr, door: Door) -> io::Result<Co
                     peer: None,
                     address,
                 },
+                ends: None,
+                _place: None,
             });
         }
         Door::Tls {
@@ -180,9 +206,17 @@ async fn shake(tcp: TcpStream, address: SocketAddr, door: Door) -> io::Result<Co
         .1
         .peer_certificates()
         .and_then(<[_]>::first);
-    let peer = match leaf {
-        Some(leaf) => Peer::of_certificate(leaf, credentials.domain()).map_err(io::Error::other)?,
-        None => Peer::stranger(),
+    let (peer, ends) = match leaf {
+        Some(leaf) => {
+            let peer =
+                Peer::of_certificate(leaf, credentials.domain()).map_err(io::Error::other)?;
+            let until = Peer::valid_until(leaf).map_err(io::Error::other)?;
+            // The clock by which the handshake has just judged the leaf.
+            let left = until.saturating_sub(UnixTime::now().as_secs());
+            let left = Duration::from_secs(left) + EXPIRED_GRACE;
+            (peer, Some(Box::pin(tokio::time::sleep(left))))
+        }
+        None => (Peer::stranger(), None),
     };
     Ok(Conn {
         stream: Stream::Tls(Box::new(stream)),
@@ -190,6 +224,8 @@ async fn shake(tcp: TcpStream, address: SocketAddr, door: Door) -> io::Result<Co
             peer: Some(peer),
             address,
         },
+        ends,
+        _place: None,
     })
 }
 
@@ -219,7 +255,14 @@ impl AsyncRead for Conn {
         cx: &mut Poll_<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
+        let this = self.get_mut();
+        if let Some(ends) = &mut this.ends
+            && ends.as_mut().poll(cx).is_ready()
+        {
+            // As if the peer had closed it: it connects again, with the leaf that it has now.
+            return Poll::Ready(Ok(()));
+        }
+        match &mut this.stream {
             Stream::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
             Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
         }
@@ -271,30 +314,87 @@ impl AsyncWrite for Conn {
     }
 }
 
-/// Counts the connections whose other end is not known yet.
-#[derive(Debug, Clone, Default)]
-struct Unknown {
+/// The places of a listener's connections, by what is known of the other end.
+#[derive(Debug, Clone)]
+struct Rooms {
+    /// In their handshake.
+    unknown: Room,
+    strangers: Room,
+    clients: Room,
+    services: Room,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self {
+            unknown: Room::new(UNKNOWN_MAX, UNKNOWN_PER_ADDRESS_MAX),
+            strangers: Room::new(OPEN_MAX, STRANGERS_PER_ADDRESS_MAX),
+            clients: Room::new(OPEN_MAX, OPEN_MAX),
+            services: Room::new(OPEN_MAX, OPEN_MAX),
+        }
+    }
+}
+
+impl Rooms {
+    /// Gives a connection its place for as long as it is open; none when all are taken.
+    /// Plain text is for this machine alone, and is not counted.
+    fn admit(&self, conn: Conn) -> Option<Conn> {
+        let Some(peer) = &conn.caller.peer else {
+            return Some(conn);
+        };
+        let room = self.of(peer);
+        let place = room.enter(conn.caller.address.ip())?;
+        Some(Conn {
+            _place: Some(place),
+            ..conn
+        })
+    }
+
+    fn of(&self, peer: &Peer) -> &Room {
+        if peer.is_stranger() {
+            &self.strangers
+        } else if peer.is_service() {
+            &self.services
+        } else {
+            &self.clients
+        }
+    }
+}
+
+/// Counts connections, in all and of each address.
+#[derive(Debug, Clone)]
+struct Room {
+    max: usize,
+    per_address_max: usize,
     by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 /// A counted connection; leaving gives its place back.
 #[derive(Debug)]
 struct Place {
-    unknown: Unknown,
+    room: Room,
     address: IpAddr,
 }
 
-impl Unknown {
+impl Room {
+    fn new(max: usize, per_address_max: usize) -> Self {
+        Self {
+            max,
+            per_address_max,
+            by_address: Arc::default(),
+        }
+    }
+
     fn enter(&self, address: IpAddr) -> Option<Place> {
         let mut counts = self.lock();
         let all: usize = counts.values().sum();
         let here = counts.get(&address).copied().unwrap_or_default();
-        if all >= UNKNOWN_MAX || here >= UNKNOWN_PER_ADDRESS_MAX {
+        if all >= self.max || here >= self.per_address_max {
             return None;
         }
         counts.insert(address, here + 1);
         Some(Place {
-            unknown: self.clone(),
+            room: self.clone(),
             address,
         })
     }
@@ -308,7 +408,7 @@ impl Unknown {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.unknown.lock();
+        let mut counts = self.room.lock();
         if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -322,18 +422,63 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    use tokio::io::AsyncReadExt;
+
     #[test]
     fn one_address_cannot_take_all_places() {
-        let unknown = Unknown::default();
-        let flood = IpAddr::from([192, 0, 2, 1]);
-        let held: Vec<_> = (0..UNKNOWN_PER_ADDRESS_MAX)
-            .map(|_| unknown.enter(flood).expect("a place"))
+        for room in [Rooms::default().unknown, Rooms::default().strangers] {
+            let flood = IpAddr::from([192, 0, 2, 1]);
+            let held: Vec<_> = (0..room.per_address_max)
+                .map(|_| room.enter(flood).expect("a place"))
+                .collect();
+            assert!(room.enter(flood).is_none());
+            let other = room.enter(IpAddr::from([192, 0, 2, 2]));
+            assert!(other.is_some());
+            drop((held, other));
+            assert!(room.enter(flood).is_some());
+            assert!(room.lock().is_empty());
+        }
+    }
+
+    /// A connection of this peer, and its other end.
+    async fn conn(peer: Peer, ends: Option<Duration>) -> (Conn, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (other, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (tcp, address) = accepted.expect("accepted");
+        let conn = Conn {
+            stream: Stream::Plain(tcp),
+            caller: Caller {
+                peer: Some(peer),
+                address,
+            },
+            ends: ends.map(|left| Box::pin(tokio::time::sleep(left))),
+            _place: None,
+        };
+        (conn, other.expect("connected"))
+    }
+
+    #[tokio::test]
+    async fn strangers_that_hold_their_connections_do_not_keep_services_out() {
+        let rooms = Rooms::default();
+        let _held: Vec<_> = (0..OPEN_MAX)
+            .map(|n| {
+                let address = IpAddr::from([192, 0, 2, u8::try_from(n % 250).unwrap_or(0)]);
+                rooms.strangers.enter(address).expect("a place")
+            })
             .collect();
-        assert!(unknown.enter(flood).is_none());
-        let other = unknown.enter(IpAddr::from([192, 0, 2, 2]));
-        assert!(other.is_some());
-        drop((held, other));
-        assert!(unknown.enter(flood).is_some());
-        assert!(unknown.lock().is_empty());
+        assert!(rooms.admit(conn(Peer::stranger(), None).await.0).is_none());
+        let service = rooms.admit(conn(Peer::local("db"), None).await.0);
+        assert!(service.is_some());
+        assert_eq!(rooms.services.lock().values().sum::<usize>(), 1);
+        drop(service);
+        assert!(rooms.services.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn connection_ends_when_its_leaf_has_ended() {
+        let (mut conn, _other) = conn(Peer::local("db"), Some(Duration::from_millis(20))).await;
+        let read = tokio::time::timeout(Duration::from_secs(5), conn.read(&mut [0; 8])).await;
+        assert_eq!(read.expect("in time").expect("an end"), 0);
     }
 }
