@@ -24,13 +24,17 @@ impl Keyed {
     }
 
     /// The entry that this call makes in a ledger.
+    ///
+    /// Outside of a run the key is the caller's own text, and counts for that caller
+    /// alone: nobody gets the answer of another, or takes its keys beforehand. A run's
+    /// key is the orchestrator's, who fences it by that.
     #[must_use]
     pub fn entry(&self) -> gearmesh_store::Call {
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         gearmesh_store::Call {
             owner: self.engine.to_owned(),
             tool: self.tool.clone(),
-            key: self.call.key.clone().unwrap_or_default(),
+            key: self.key(),
             run: self.call.run.clone().unwrap_or_default(),
             task: self.call.task.clone().unwrap_or_default(),
             item: i64::from(self.call.item),
@@ -38,6 +42,43 @@ impl Keyed {
             epoch: signed(self.call.epoch),
             attempt: i64::from(self.call.attempt),
             hash: self.hash,
+        }
+    }
+    fn key(&self) -> String {
+        let key = self.call.key.clone().unwrap_or_default();
+        match (&self.call.run, &self.call.principal) {
+            // No principal has a blank in its name.
+            (None, Some(principal)) => format!("{principal} {key}"),
+            _ => key,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_counts_for_its_caller_alone_and_in_a_run_for_the_run() {
+        let key = |principal: Option<&str>, run: Option<&str>| {
+            let call = Call {
+                key: Some("k".into()),
+                principal: principal.map(str::to_owned),
+                run: run.map(str::to_owned),
+                ..Call::default()
+            };
+            let keyed = Keyed {
+                tool: "state.put".into(),
+                engine: "state",
+                hash: [0; 32],
+                call,
+            };
+            keyed.entry().key
+        };
+        let (ada, bob) = (key(Some("token/ada"), None), key(Some("agent/bob"), None));
+        assert!(ada != bob && ada != key(None, None), "{ada} {bob}");
+        for principal in [None, Some("token/ada"), Some("agent/bob")] {
+            assert_eq!(key(principal, Some("run_1")), "k");
         }
     }
 }
