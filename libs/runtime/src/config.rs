@@ -12,19 +12,38 @@ use crate::leaf::MeshConfig;
 
 /// The settings of a process, as a tree of sections. Each service reads its own
 /// section with its own type; unknown keys are errors there.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     tree: Map<String, Value>,
     folder: PathBuf,
 }
 
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The values may be keys and passwords.
+        f.debug_struct("Config")
+            .field("keys", &self.tree.keys().collect::<Vec<_>>())
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A named peer with what is needed to reach it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Connection {
     /// What speaks there, as `http`.
     pub kind: String,
     /// The settings, without `kind`.
     pub settings: Value,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // As `Found`: the settings may hold a secret.
+        f.debug_struct("Connection")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Keys at the top that belong to no service.
@@ -232,6 +251,19 @@ mod tests {
     #[serde(default, deny_unknown_fields)]
     struct Section {
         limit: u32,
+    }
+
+    #[test]
+    fn values_are_shown_to_nobody() {
+        let mut config = Config::new("x");
+        config.set("vault.rootKey", "hex:geheim");
+        config.set("connections.a.kind", "postgres");
+        config.set("connections.a.password", "geheim");
+        let shown = format!("{config:?} {:?}", config.connections().unwrap());
+        assert!(
+            shown.contains("vault") && !shown.contains("geheim"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -96,13 +96,7 @@ impl Guard {
         };
         match AssertUnwindSafe(served.answer(work)).catch_unwind().await {
             Ok(response) => response,
-            Err(panic) => {
-                let text = panic_text(panic.as_ref());
-                refuse(Refusal::new(
-                    CommonFault::InternalError,
-                    format!("`{path}` panicked: {text}"),
-                ))
-            }
+            Err(_) => refuse(panicked(&path)),
         }
     }
 
@@ -118,12 +112,9 @@ impl Guard {
             // Goes on when the caller leaves; the task is seen by drain.
             let (caller, span) = (trace::caller(), tracing::Span::current());
             let task = (self.inner.context).spawn(trace::carried(caller, span, work));
-            tokio::time::timeout(limit, task).await.map(|joined| {
-                joined.unwrap_or_else(|e| {
-                    let text = format!("`{}` panicked: {e}", tool.id);
-                    refuse(Refusal::new(CommonFault::InternalError, text))
-                })
-            })
+            tokio::time::timeout(limit, task)
+                .await
+                .map(|joined| joined.unwrap_or_else(|_| refuse(panicked(&tool.id))))
         } else {
             tokio::time::timeout(limit, work).await
         };
@@ -351,10 +342,9 @@ fn refuse(refusal: Refusal) -> Response {
     Status::from(refusal).into_http()
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
+/// The panic's own words stay here: they may quote what the call was about, and what
+/// it resolved. The hook of the process has written them to its error output.
+fn panicked(what: &str) -> Refusal {
+    let text = format!("`{what}` panicked; its process has said why in its log");
+    Refusal::new(CommonFault::InternalError, text)
 }
