@@ -63,11 +63,15 @@ impl Kept {
 
     /// The body from its begin. Earlier ones end.
     pub(crate) fn body(&self) -> Body {
-        let mut shared = self.shared();
-        shared.turn += 1;
+        let turn = {
+            let mut shared = self.shared();
+            shared.turn += 1;
+            shared.turn
+        };
+        // `Body::new` asks whether it has ended.
         Body::new(Reading {
             kept: self.clone(),
-            turn: shared.turn,
+            turn,
             next: 0,
         })
     }
@@ -98,24 +102,35 @@ impl HttpBody for Reading {
             this.next += 1;
             return Poll::Ready(Some(Ok(Frame::data(bytes.clone()))));
         }
-        let polled = Pin::new(&mut shared.rest).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            match frame.data_ref() {
-                Some(bytes) if !shared.lost && shared.size + bytes.len() <= KEPT_MAX => {
-                    shared.size += bytes.len();
-                    let bytes = bytes.clone();
-                    shared.sent.push(bytes);
-                    this.next += 1;
-                }
-                // Too large, or trailers, which no gRPC request has.
-                _ => {
-                    shared.lost = true;
-                    shared.sent = Vec::new();
-                    this.next = 0;
+        loop {
+            let polled = Pin::new(&mut shared.rest).poll_frame(cx);
+            if let Poll::Ready(Some(Ok(frame))) = &polled {
+                match frame.data_ref() {
+                    // The end of a request that is passed on comes as one. h2 closes a
+                    // connection that has brought a hundred of them, with all its calls.
+                    Some(bytes) if bytes.is_empty() => continue,
+                    Some(bytes) if !shared.lost && shared.size + bytes.len() <= KEPT_MAX => {
+                        shared.size += bytes.len();
+                        let bytes = bytes.clone();
+                        shared.sent.push(bytes);
+                        this.next += 1;
+                    }
+                    // Too large, or trailers, which no gRPC request has.
+                    _ => {
+                        shared.lost = true;
+                        shared.sent = Vec::new();
+                        this.next = 0;
+                    }
                 }
             }
+            return polled;
         }
-        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let shared = self.kept.shared();
+        shared.turn != self.turn
+            || shared.sent.get(self.next).is_none() && shared.rest.is_end_stream()
     }
 }
 
@@ -242,6 +257,28 @@ mod tests {
         assert_eq!(all(kept.body()).await, b"abcdef");
         kept.release();
         assert!(!kept.whole());
+    }
+
+    #[tokio::test]
+    async fn empty_frames_are_not_sent_on() {
+        let kept = Kept::new(in_pieces(&[b"", b"ab", b"", b""]));
+        for _ in 0..2 {
+            let mut body = kept.body();
+            let frame = body.frame().await.unwrap().unwrap();
+            assert_eq!(frame.data_ref().unwrap(), &b"ab"[..]);
+            assert!(body.frame().await.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn end_is_known_with_the_last_frame() {
+        let kept = Kept::new(Body::new(Full::new(Bytes::from_static(b"ab"))));
+        for _ in 0..2 {
+            let mut body = kept.body();
+            assert!(!body.is_end_stream());
+            assert!(body.frame().await.is_some());
+            assert!(body.is_end_stream());
+        }
     }
 
     #[tokio::test]
