@@ -1,8 +1,9 @@
 //! Documents of Oktyv, as their users have them, run unchanged and are answered in
 //! its words.
 //!
-//! The fixture engine plays the engines that do not exist yet under their old names;
-//! the files are those of the real engine, on mapped absolute paths.
+//! The fixture engine plays what no engine does yet, under its old names: job sites,
+//! Gmail and a tool of the user's own. Files and rows are those of the real engines;
+//! what these do with Oktyv's documents is in `oktyv_engines.rs`.
 
 use gearmesh_tests::{Fixture, Mesh, Settings, assert_covers, gearmesh};
 use rmcp::ServiceExt;
@@ -107,6 +108,15 @@ async fn three_searches_at_once_go_into_one_file() {
 #[tokio::test]
 async fn one_result_goes_three_ways() {
     let (_fixture, mesh) = mesh().await;
+    // The only connection to a database is the one that is meant.
+    let file =
+        json!({"connectionId": "office", "type": "sqlite", "connectionString": "file:office.db"});
+    let table = json!({"query": "CREATE TABLE openings (title TEXT, company TEXT)"});
+    let rows = json!({"table": "openings"});
+    for (path, body) in [("connect", &file), ("raw-query", &table)] {
+        let (status, said) = mesh.post(&format!("/v1/db/{path}"), body).await;
+        assert_eq!(status, 200, "{said}");
+    }
     let answer = mesh.run(&document("staged")).await;
     assert_eq!(answer.code, SUCCESS, "{}", answer.err);
     let result = answer.json();
@@ -114,13 +124,16 @@ async fn one_result_goes_three_ways() {
         &json!({
             "status": "success",
             "tasks": {
-                "to_table": {"result": {"rows": [["Lighthouse keeper", "North Coast Lights"]], "affected": 1}},
+                "to_table": {"result": {"affected": 1}},
                 "to_mail": {"result": {"messageId": "<1@fixture.test>"}}
             },
             "dag": {"levels": [["look_up"], ["to_table", "to_mail", "to_disk"]]}
         }),
         &result,
     );
+    let (_, stored) = mesh.post("/v1/db/query", &rows).await;
+    let row = json!({"title": "Lighthouse keeper", "company": "North Coast Lights"});
+    assert_eq!(stored["results"], json!([row]));
     let saved = read(&mesh, "/backup/opening_4711.json");
     assert_eq!(saved, result["tasks"]["look_up"]["result"]);
 }
@@ -232,7 +245,7 @@ fn timeless(mut value: Value) -> Value {
 async fn slow_task_is_cancelled_at_its_time() {
     let (_fixture, mesh) = mesh().await;
     let tasks = json!([
-        {"id": "slow_task", "tool": "email_imap_fetch", "params": {"folder": "INBOX", "limit": 10_000}, "timeout": 300},
+        {"id": "slow_task", "tool": "email_gmail_fetch", "params": {"folder": "INBOX", "limit": 10_000}, "timeout": 300},
         {"id": "nap", "tool": "fixture.sleep", "params": {"time": "10s", "name": "nap"}, "timeout": 100}
     ]);
     let answer = mesh.run(&json!({"tasks": tasks})).await;
