@@ -12,7 +12,8 @@ async fn state_stays_over_down_and_up() {
     let mesh = LocalMesh::start(&[]).await;
     let secret = r#"{"vaultName": "kept", "credentialName": "token", "value": "canary-5d1e"}"#;
     succeeds(&mesh, &["tool", "call", "vault.set", "--params", secret]).await;
-    let source = "name: kept\ntasks:\n  - {id: only, tool: state.put, params: {key: kept, value: 7}}\n";
+    let source =
+        "name: kept\ntasks:\n  - {id: only, tool: state.put, params: {key: kept, value: 7}}\n";
     let path = mesh.folder().join("kept.workflow.yaml");
     std::fs::write(&path, source).expect("written");
     succeeds(&mesh, &["run", path.to_str().expect("a plain name")]).await;
@@ -29,17 +30,43 @@ async fn state_stays_over_down_and_up() {
     let left = processes_of(mesh.folder());
     assert!(left.is_empty(), "{left:#?}");
     let status = mesh.script("status", &[]).await;
-    assert!(!status.out.contains("runs") && status.out.contains("stopped"), "{}", status.out);
+    assert!(
+        !status.out.contains("runs") && status.out.contains("stopped"),
+        "{}",
+        status.out
+    );
     port_taken(&mesh).await;
 
     let up = mesh.script("up", &[]).await;
     assert_eq!(up.code, 0, "{}", up.err);
-    let vaults = succeeds(&mesh, &["tool", "call", "vault.list", "--params", r#"{"vaultName": "kept"}"#]).await;
+    let vaults = succeeds(
+        &mesh,
+        &[
+            "tool",
+            "call",
+            "vault.list",
+            "--params",
+            r#"{"vaultName": "kept"}"#,
+        ],
+    )
+    .await;
     assert!(vaults.contains("token"), "{vaults}");
     assert_eq!(succeeds(&mesh, &["run", "list", "-o", "json"]).await, runs);
-    let value = succeeds(&mesh, &["tool", "call", "state.get", "--params", r#"{"key": "kept"}"#]).await;
+    let value = succeeds(
+        &mesh,
+        &[
+            "tool",
+            "call",
+            "state.get",
+            "--params",
+            r#"{"key": "kept"}"#,
+        ],
+    )
+    .await;
     assert!(value.contains('7'), "{value}");
-    println!("RESULT local-mesh: up twice, down (no process left), port taken, up again: secret, value and run are there");
+    println!(
+        "RESULT local-mesh: up twice, down (no process left), port taken, up again: secret, value and run are there"
+    );
 }
 
 /// The gateway's port in somebody else's hands is named, with what helps.
@@ -49,7 +76,11 @@ async fn port_taken(mesh: &LocalMesh) {
     let up = mesh.script("up", &[]).await;
     assert_eq!(up.code, 1, "{}", up.err);
     let said = format!("port {port} of gateway is taken by another program");
-    assert!(up.err.contains(&said) && up.err.contains("--port"), "{}", up.err);
+    assert!(
+        up.err.contains(&said) && up.err.contains("--port"),
+        "{}",
+        up.err
+    );
 }
 
 #[tokio::test]
@@ -61,7 +92,10 @@ async fn what_is_missing_is_said() {
     std::fs::create_dir(&bin).expect("made");
     for tool in ["bash", "mkdir", "dirname", "realpath", "sed", "cat"] {
         let found = ["/usr/bin", "/bin"].map(|at| Path::new(at).join(tool));
-        let found = found.iter().find(|path| path.exists()).expect("a usual tool");
+        let found = found
+            .iter()
+            .find(|path| path.exists())
+            .expect("a usual tool");
         std::os::unix::fs::symlink(found, bin.join(tool)).expect("linked");
     }
     let said = |arguments: &[&str]| {
@@ -71,11 +105,22 @@ async fn what_is_missing_is_said() {
             .env("PATH", &bin)
             .output()
             .expect("the script starts");
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
     };
     let expected = [
-        (&["up"][..], 1, "there is no redis-server: apt-get install redis-server"),
-        (&["down", "--folder", "nowhere"], 1, "there is no mesh in nowhere"),
+        (
+            &["up"][..],
+            1,
+            "there is no redis-server: apt-get install redis-server",
+        ),
+        (
+            &["down", "--folder", "nowhere"],
+            1,
+            "there is no mesh in nowhere",
+        ),
         (&["up", "--ports", "1"], 2, "unknown option --ports"),
         (&["up", "--port", "http"], 2, "`http` is no port"),
     ];
@@ -102,5 +147,8 @@ fn processes_of(folder: &Path) -> Vec<String> {
         (at.starts_with(folder) || line.contains(folder.to_str()?)).then_some(line)
     };
     // The watch over the mesh names its folder, too, and stays.
-    entries.filter_map(of).filter(|line| !line.contains("kill -0")).collect()
+    entries
+        .filter_map(of)
+        .filter(|line| !line.contains("kill -0"))
+        .collect()
 }

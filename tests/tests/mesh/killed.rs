@@ -26,14 +26,38 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// An engine with two instances, a workflow of it that may be repeated, and how often it runs.
 const ENGINES: [(&str, Source, usize); 5] = [
-    ("http", |_| task("http.request, connection: demo-site, params: {url: /api/alpha}"), RUNS),
-    ("file", |n| task(&format!("file.write, params: {{path: 'work://{n}.txt', content: hello}}")), RUNS),
-    ("db", |_| task("db.query, connection: demo-db, params: {table: orders}"), RUNS),
-    ("email", |_| task("email.imap_search, connection: demo-inbox, params: {limit: 1}"), RUNS),
+    (
+        "http",
+        |_| task("http.request, connection: demo-site, params: {url: /api/alpha}"),
+        RUNS,
+    ),
+    (
+        "file",
+        |n| {
+            task(&format!(
+                "file.write, params: {{path: 'work://{n}.txt', content: hello}}"
+            ))
+        },
+        RUNS,
+    ),
+    (
+        "db",
+        |_| task("db.query, connection: demo-db, params: {table: orders}"),
+        RUNS,
+    ),
+    (
+        "email",
+        |_| task("email.imap_search, connection: demo-inbox, params: {limit: 1}"),
+        RUNS,
+    ),
     (
         "browser",
         // A page that is open in a dead browser is lost; the task opens it again.
-        |_| task("browser.navigate, connection: demo-site, params: {url: /items}, retry: {attempts: 3, delay: 200ms}"),
+        |_| {
+            task(
+                "browser.navigate, connection: demo-site, params: {url: /items}, retry: {attempts: 3, delay: 200ms}",
+            )
+        },
         BROWSER_RUNS,
     ),
 ];
@@ -54,7 +78,10 @@ async fn killed_instance_fails_no_run() {
         mesh.kill(&instance).await;
         let killed = Instant::now();
         while passing(&mesh, engine).await.contains(&instance) {
-            assert!(killed.elapsed() < LEAVES_MAX, "{instance} is still called healthy");
+            assert!(
+                killed.elapsed() < LEAVES_MAX,
+                "{instance} is still called healthy"
+            );
             tokio::time::sleep(LOOK).await;
         }
         let left = killed.elapsed();
@@ -65,7 +92,11 @@ async fn killed_instance_fails_no_run() {
             started.elapsed(),
             failed.len()
         );
-        assert!(failed.is_empty() && ended.len() == count, "{} {failed:#?}", ended.len());
+        assert!(
+            failed.is_empty() && ended.len() == count,
+            "{} {failed:#?}",
+            ended.len()
+        );
     }
     let again = mesh.script("up", &[]).await;
     assert_eq!(again.code, 0, "{}", again.err);
@@ -74,7 +105,10 @@ async fn killed_instance_fails_no_run() {
         let ended = Load::start(&mesh, source, 16).all().await;
         assert!(failed(&ended).is_empty(), "{ended:#?}");
     }
-    println!("RESULT 3.4: {} killed instances started again and serve", ENGINES.len());
+    println!(
+        "RESULT 3.4: {} killed instances started again and serve",
+        ENGINES.len()
+    );
     consul_restarted(&mesh).await;
 }
 
@@ -145,20 +179,30 @@ async fn mail_is_never_sent_twice() {
     for (_, answer) in &ended {
         let error = &answer["tasks"]["only"]["error"]["code"];
         let outcome = error.as_str().or(answer["status"].as_str());
-        *outcomes.entry(outcome.unwrap_or("no answer").to_owned()).or_default() += 1;
+        *outcomes
+            .entry(outcome.unwrap_or("no answer").to_owned())
+            .or_default() += 1;
     }
     for subject in inbox(&mesh).await {
         let n = subject.trim_matches(|c: char| !c.is_ascii_digit()).parse();
         *arrived.entry(n.expect("a number")).or_default() += 1;
     }
     let twice = arrived.values().filter(|count| **count > 1).count();
-    println!("RESULT 3.4: {RUNS} runs of email.smtp_send, email-1 killed at half: {outcomes:?}; {} mails arrived, {twice} twice", arrived.len());
+    println!(
+        "RESULT 3.4: {RUNS} runs of email.smtp_send, email-1 killed at half: {outcomes:?}; {} mails arrived, {twice} twice",
+        arrived.len()
+    );
     assert_eq!(ended.len(), RUNS);
     assert_eq!(twice, 0, "{arrived:?}");
     let lost = |(n, answer): &&Ended| answer["status"] == "succeeded" && !arrived.contains_key(n);
-    assert_eq!(ended.iter().filter(lost).count(), 0, "a send that succeeded has arrived");
+    assert_eq!(
+        ended.iter().filter(lost).count(),
+        0,
+        "a send that succeeded has arrived"
+    );
     let known = |(_, answer): &&Ended| {
-        answer["status"] == "succeeded" || answer["tasks"]["only"]["error"]["code"] == "OUTCOME_UNKNOWN"
+        answer["status"] == "succeeded"
+            || answer["tasks"]["only"]["error"]["code"] == "OUTCOME_UNKNOWN"
     };
     let other: Vec<_> = ended.iter().filter(|ended| !known(ended)).collect();
     assert!(other.is_empty(), "{other:#?}");
@@ -167,9 +211,22 @@ async fn mail_is_never_sent_twice() {
 /// The subjects of the mails that the runs sent.
 async fn inbox(mesh: &LocalMesh) -> Vec<String> {
     let params = r#"{"connectionId": "demo-inbox", "subject": "once-", "limit": 500}"#;
-    let found = mesh.gearmesh(&["tool", "call", "email.imap_search", "--params", params, "-o", "json"]).await;
+    let found = mesh
+        .gearmesh(&[
+            "tool",
+            "call",
+            "email.imap_search",
+            "--params",
+            params,
+            "-o",
+            "json",
+        ])
+        .await;
     assert_eq!(found.code, 0, "{}", found.err);
     let found = found.json();
     let emails = found["emails"].as_array().expect("mails");
-    emails.iter().map(|mail| mail["subject"].as_str().expect("a subject").to_owned()).collect()
+    emails
+        .iter()
+        .map(|mail| mail["subject"].as_str().expect("a subject").to_owned())
+        .collect()
 }

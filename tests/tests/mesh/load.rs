@@ -88,14 +88,23 @@ impl Load {
 
 /// One run, to its end.
 async fn run(client: &reqwest::Client, url: &str, source: &str) -> Value {
-    let request = client.post(url).json(&json!({"source": source})).timeout(RUNS_MAX);
+    let request = client
+        .post(url)
+        .json(&json!({"source": source}))
+        .timeout(RUNS_MAX);
     match request.send().await {
-        Ok(answer) => answer.json().await.unwrap_or_else(|e| json!({"noJson": e.to_string()})),
+        Ok(answer) => answer
+            .json()
+            .await
+            .unwrap_or_else(|e| json!({"noJson": e.to_string()})),
         Err(error) => json!({"noAnswer": format!("{error:?}")}),
     }
 }
 
 /// The runs that did not succeed.
 pub(crate) fn failed(ended: &[Ended]) -> Vec<&Ended> {
-    ended.iter().filter(|(_, answer)| answer["status"] != "succeeded").collect()
+    ended
+        .iter()
+        .filter(|(_, answer)| answer["status"] != "succeeded")
+        .collect()
 }

@@ -36,7 +36,9 @@ pub(crate) async fn places(mesh: &LocalMesh) -> Vec<Place> {
     let services = services.as_object().expect("a map of services");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let place = |service: &Value| Place {
-        engine: text(&service["Service"]).trim_start_matches("gearmesh-").to_owned(),
+        engine: text(&service["Service"])
+            .trim_start_matches("gearmesh-")
+            .to_owned(),
         instance: text(&service["Meta"]["gearmesh-instance"]),
         url: text(&service["Meta"]["gearmesh-url"]),
     };
@@ -49,8 +51,17 @@ pub(crate) async fn places(mesh: &LocalMesh) -> Vec<Place> {
 pub(crate) async fn passing(mesh: &LocalMesh, engine: &str) -> Vec<String> {
     let path = format!("/v1/health/service/gearmesh-{engine}?passing=true");
     let found = consul(mesh, &path).await;
-    let instance = |entry: &Value| entry["Service"]["Meta"]["gearmesh-instance"].as_str().map(str::to_owned);
-    found.as_array().expect("a list").iter().filter_map(instance).collect()
+    let instance = |entry: &Value| {
+        entry["Service"]["Meta"]["gearmesh-instance"]
+            .as_str()
+            .map(str::to_owned)
+    };
+    found
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(instance)
+        .collect()
 }
 
 /// What the agent answers; null while it is away.
@@ -65,7 +76,10 @@ async fn consul(mesh: &LocalMesh, path: &str) -> Value {
 
 /// Seconds since 1970.
 pub(crate) fn now() -> i64 {
-    #[expect(clippy::disallowed_methods, reason = "certificates live by the host's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "certificates live by the host's clock"
+    )]
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     i64::try_from(since.expect("after 1970").as_secs()).expect("seconds fit")
 }
@@ -76,7 +90,9 @@ pub(crate) fn roots(mesh: &LocalMesh) -> Vec<Vec<u8>> {
 
 /// What a process of this service has in its hands.
 pub(crate) async fn leaf_of(mesh: &LocalMesh, service: &str) -> Credentials {
-    let path = mesh.folder().join(format!("mesh/credentials/{service}.json"));
+    let path = mesh
+        .folder()
+        .join(format!("mesh/credentials/{service}.json"));
     let node = NodeCredential::read(&path).expect("its credential");
     let spiffe = Spiffe::new(TRUST_DOMAIN, Holder::of_service(service), "test").expect("a name");
     let identity = format!("https://127.0.0.1:{}", mesh.port("identity"));
@@ -84,7 +100,9 @@ pub(crate) async fn leaf_of(mesh: &LocalMesh, service: &str) -> Credentials {
     let asked = ask_leaf(&identity, &roots, &node, &spiffe).await;
     let (issued, key) = asked.expect("identity signs it");
     let credentials = Credentials::new(TRUST_DOMAIN, &roots).expect("roots");
-    credentials.set_leaf(service, &issued.chain, key.to_vec()).expect("a pair");
+    credentials
+        .set_leaf(service, &issued.chain, key.to_vec())
+        .expect("a pair");
     credentials
 }
 
@@ -97,7 +115,9 @@ pub(crate) fn nobody(mesh: &LocalMesh) -> Credentials {
 pub(crate) fn agent(mesh: &LocalMesh, folder: &Path) -> Credentials {
     let chain = read_certificates(&folder.join("cert.pem"), "cert").expect("a chain");
     let key = std::fs::read_to_string(folder.join("key.pem")).expect("a key");
-    let key = rcgen::KeyPair::from_pem(&key).expect("a key").serialize_der();
+    let key = rcgen::KeyPair::from_pem(&key)
+        .expect("a key")
+        .serialize_der();
     let credentials = nobody(mesh);
     credentials.set_leaf("agent", &chain, key).expect("a pair");
     credentials
@@ -156,7 +176,9 @@ pub(crate) fn http(mesh: &LocalMesh, certificate: Option<&Pair>) -> reqwest::Cli
 /// Calls an RPC with an empty request; what it answers does not matter here.
 pub(crate) async fn call(link: &Link, path: &str) -> Result<(), Status> {
     let mut grpc = tonic::client::Grpc::new(link.clone());
-    grpc.ready().await.map_err(|e| Status::from_error(e.into()))?;
+    grpc.ready()
+        .await
+        .map_err(|e| Status::from_error(e.into()))?;
     let path = path.parse().expect("a path");
     let answer = grpc.unary(Request::new(()), path, ProstCodec::<(), ()>::default());
     answer.await.map(|_| ())
@@ -167,7 +189,9 @@ pub(crate) async fn call(link: &Link, path: &str) -> Result<(), Status> {
 pub(crate) async fn refused_by_tls(mesh: &LocalMesh, process: &str, link: &Link) {
     let refused = || mesh.log(process).matches("\"handshake refused\"").count();
     let before = refused();
-    let status = call(link, "/gearmesh.state.v1.StateService/List").await.expect_err("refused");
+    let status = call(link, "/gearmesh.state.v1.StateService/List")
+        .await
+        .expect_err("refused");
     let why = causes(&status);
     assert!(why.contains("transport error"), "{process} answers: {why}");
     wait_until("the refusal is in the log", LOG_MAX, || refused() > before).await;
