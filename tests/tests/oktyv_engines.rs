@@ -63,7 +63,8 @@ async fn secrets_are_kept_and_never_answered() {
             "get": {"credentialName": "crm", "value": "vault://shop/crm", "version": 2},
             "copy": {"version": 1},
             "list": {"vaultName": "shop", "credentials": ["copy", "crm"], "count": 2},
-            "vaults": {"vaults": ["shop"], "count": 1},
+            "spare": {"version": 1},
+            "vaults": {"vaults": ["shop", "spare"], "count": 2},
             "no_vault": "VAULT_NOT_FOUND",
             "no_secret": "CREDENTIAL_NOT_FOUND",
             "bad_vault": "INVALID_VAULT_NAME",
@@ -148,7 +149,7 @@ async fn rows_are_written_and_read() {
             "away": "DB_CONNECTION_FAILED",
             "endless": "TASK_TIMEOUT",
             "less": {"count": 1},
-            "close": {"connectionId": "notes"}
+            "close": {"connectionId": "inline"}
         }),
     );
     let late = &answer["tasks"]["endless"]["error"];
@@ -246,13 +247,14 @@ async fn tasks_of_cron_are_schedules() {
             "get": schedule(json!({"name": "ping"})),
             "update": schedule(json!({"cronExpression": "30 0 1 1 *", "timezone": "UTC", "description": "says that it lives"})),
             "disable": schedule(json!({"enabled": false})),
+            "off": schedule(json!({"enabled": false})),
             "disabled": "SCHEDULE_DISABLED",
             "enable": schedule(json!({"enabled": true})),
             "now": {},
             "list": {"schedules": [{"name": "rows"}], "count": 1},
             "first": {},
             "history": {"count": 1},
-            "statistics": {"statistics": {"totalRuns": 1}},
+            "statistics": {"statistics": {"failureCount": 0, "timeoutCount": 0}},
             "clear": {},
             "valid": {"valid": true, "expression": "0 9 * * 1-5", "errors": []},
             "wrong": {"valid": false},
