@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use gearmesh_api::tool::v1::CommonFault;
-use gearmesh_catalog::{Rpc, Tool};
+use gearmesh_catalog::{Rpc, Tool, includes};
 use gearmesh_fault::Refusal;
 use serde_json::Value;
-
-/// Words of scopes, each of which includes those before it.
-const RANKS: [&str; 3] = ["read", "write", "destructive"];
 
 /// The metadata of a refusal that names the scope which is missing.
 pub(crate) const SCOPE: &str = "scope";
@@ -40,6 +37,12 @@ impl Caller {
     /// On whose behalf calls are made; none for the user of this machine.
     pub(crate) fn principal(&self) -> Option<&str> {
         self.principal.as_deref()
+    }
+
+    /// What the one with a name may do, for the runs that are started on its behalf;
+    /// none: everything.
+    pub(crate) fn scopes(&self) -> Option<String> {
+        self.principal.as_ref().map(|_| self.scopes.join(" "))
     }
 
     /// Whether a tool may be called with these parameters: their values can make a
@@ -88,46 +91,9 @@ impl Caller {
     }
 }
 
-/// Whether a scope that is held gives the one that is needed.
-fn includes(held: &str, needed: &str) -> bool {
-    if held == "*" || held == needed {
-        return true;
-    }
-    let (Some((engine, word)), Some((of, wanted))) = (held.split_once(':'), needed.split_once(':'))
-    else {
-        return false;
-    };
-    let rank = |w: &str| RANKS.iter().position(|r| *r == w);
-    engine == of
-        && (word == "*" || matches!((rank(word), rank(wanted)), (Some(h), Some(n)) if h >= n))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn scope_includes_those_below_it() {
-        for (held, needed, given) in [
-            ("*", "vault:reveal", true),
-            ("file:*", "file:destructive", true),
-            ("file:*", "file:admin", true),
-            ("file:*", "vault:read", false),
-            ("file:write", "file:read", true),
-            ("file:write", "file:write", true),
-            ("file:write", "file:destructive", false),
-            ("file:destructive", "file:read", true),
-            ("file:destructive", "file:admin", false),
-            ("file:admin", "file:read", false),
-            ("vault:reveal", "vault:reveal", true),
-            ("vault:destructive", "vault:reveal", false),
-            ("file", "file:read", false),
-            ("file:", "file:read", false),
-            ("*:read", "file:read", false),
-        ] {
-            assert_eq!(includes(held, needed), given, "{held} for {needed}");
-        }
-    }
 
     #[test]
     fn refusal_names_the_scope() {

@@ -136,6 +136,7 @@ impl Proxy {
         let principal = caller
             .and_then(Caller::principal)
             .and_then(|p| HeaderValue::from_str(p).ok());
+        let scopes = caller.and_then(Caller::scopes);
         let link = self.cx.link(&rpc.engine)?;
         let engine = HeaderValue::from_str(&rpc.engine).map_err(|e| {
             Refusal::new(
@@ -148,6 +149,12 @@ impl Proxy {
         headers.insert(names::ENGINE, engine);
         if let Some(principal) = principal {
             headers.insert(names::PRINCIPAL, principal);
+        }
+        if let Some(scopes) = scopes {
+            // Without them a run would be taken for one of somebody who may do everything.
+            let scopes = HeaderValue::from_str(&scopes)
+                .map_err(|e| Refusal::new(CommonFault::InternalError, format!("scopes: {e}")))?;
+            headers.insert(names::SCOPES, scopes);
         }
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         *request.version_mut() = Version::HTTP_2;

@@ -156,6 +156,7 @@ impl ServerHandler for Server {
                 .map(str::to_owned),
             trace: trace.clone(),
             principal: caller.principal().map(str::to_owned),
+            scopes: caller.scopes(),
             ..Call::default()
         };
         let arguments = request.arguments.map(Value::Object);

@@ -15,6 +15,7 @@ use crate::reply::Asker;
 pub(crate) fn of(headers: &HeaderMap, asker: &Asker, caller: &Caller) -> Result<Call, Refusal> {
     Ok(Call {
         principal: caller.principal().map(str::to_owned),
+        scopes: caller.scopes(),
         timeout: deadline::of(headers)?,
         key: key(headers)?,
         trace: Some(asker.trace().to_owned()),

@@ -30,6 +30,7 @@ mod nearest;
 mod options;
 mod output;
 mod route;
+mod scope;
 #[cfg(test)]
 mod tests;
 mod tool;
@@ -42,4 +43,5 @@ pub use fault::FaultInfo;
 pub use lint::{Finding, lint};
 pub use output::{PathCheck, Step};
 pub use route::Binding;
+pub use scope::includes;
 pub use tool::{Alias, ConnectionField, Example, Tool, Undo};

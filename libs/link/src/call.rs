@@ -33,6 +33,8 @@ pub mod names {
     pub const INSTANCE: &str = "gearmesh-instance";
     /// On whose behalf the call is made.
     pub const PRINCIPAL: &str = "gearmesh-principal";
+    /// What that one may do: scopes with blanks between them.
+    pub const SCOPES: &str = "gearmesh-scopes";
     /// How often the engine itself may try again.
     pub const RETRIES: &str = "gearmesh-retries";
     /// The prefix that outside callers may not set.
@@ -41,6 +43,9 @@ pub mod names {
 
 /// Largest idempotency key, in bytes: long enough for a user's own text.
 pub const KEY_MAX: usize = 255;
+
+/// Longest scopes of a caller, in bytes: 64 of them, as the identity engine gives at most.
+const SCOPES_MAX: usize = 64 * 66;
 
 /// What travels beside a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,6 +76,8 @@ pub struct Call {
     pub instance: Option<String>,
     /// On whose behalf the call is made; absent: nobody has logged in.
     pub principal: Option<String>,
+    /// What that one may do: scopes with blanks between them; absent: everything.
+    pub scopes: Option<String>,
 }
 
 /// A value that metadata cannot carry.
@@ -135,6 +142,15 @@ impl Call {
         number(names::PASS, u64::from(self.pass));
         number(names::EPOCH, self.epoch);
         number(names::ATTEMPT, u64::from(self.attempt));
+        if let Some(scopes) = &self.scopes {
+            let value = AsciiMetadataValue::try_from(scopes.as_str())
+                .ok()
+                .filter(|_| scopes.len() <= SCOPES_MAX)
+                .ok_or(MetadataError::Value {
+                    name: names::SCOPES,
+                })?;
+            metadata.insert(names::SCOPES, value);
+        }
         if let Some(retries) = self.retries {
             metadata.insert(names::RETRIES, AsciiMetadataValue::from(retries));
         }
@@ -194,6 +210,16 @@ impl Call {
             retries: small(names::RETRIES)?,
             instance: text(names::INSTANCE)?,
             principal: text(names::PRINCIPAL)?,
+            scopes: match headers.get(names::SCOPES).map(|v| v.to_str()) {
+                None => None,
+                Some(Ok(scopes)) if scopes.len() <= SCOPES_MAX => Some(scopes.to_owned()),
+                // What cannot be read must not become everything.
+                Some(_) => {
+                    return Err(MetadataError::Value {
+                        name: names::SCOPES,
+                    });
+                }
+            },
         })
     }
 }
@@ -310,6 +336,7 @@ mod tests {
             retries: Some(0),
             instance: Some("http-1".into()),
             principal: Some("agent/reports".into()),
+            scopes: Some("file:read state:*".into()),
         };
         assert_eq!(through(&call), Ok(call));
     }

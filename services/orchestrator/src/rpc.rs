@@ -111,7 +111,12 @@ impl OrchestratorService for Rpc {
         &self,
         request: Request<api::StartRunRequest>,
     ) -> Result<Response<api::StartRunResponse>, Status> {
-        let Call { key, principal, .. } = request.call();
+        let Call {
+            key,
+            principal,
+            scopes,
+            ..
+        } = request.call();
         let request = request.into_inner();
         let start = Start {
             dialect: dialect(&request.dialect),
@@ -121,6 +126,7 @@ impl OrchestratorService for Rpc {
             folder: self.config.admitted(request.folder),
             key,
             principal,
+            scopes,
         };
         let run = start.begin(&self.runs, &self.ids).await?;
         Ok(Response::new(api::StartRunResponse {
@@ -226,7 +232,12 @@ impl OrchestratorService for Rpc {
         &self,
         request: Request<api::ExecuteRequest>,
     ) -> Result<Response<api::ExecuteResponse>, Status> {
-        let Call { key, principal, .. } = request.call();
+        let Call {
+            key,
+            principal,
+            scopes,
+            ..
+        } = request.call();
         let request = request.into_inner();
         let has_tasks = !request.tasks.is_empty() || request.config.is_some();
         if has_tasks != request.source.is_empty() {
@@ -261,6 +272,7 @@ impl OrchestratorService for Rpc {
             folder: self.config.admitted(request.folder),
             key,
             principal,
+            scopes,
         };
         let run = match start.begin(&self.runs, &self.ids).await {
             Err(Error::Invalid(faults)) if dialect == Dialect::Oktyv => {

@@ -352,3 +352,39 @@ async fn run_started_right_after_the_start_has_one_driver() {
         mesh.stop().await;
     }
 }
+
+#[tokio::test]
+async fn run_does_no_more_than_its_starter_may() {
+    let (_mesh, mut client) = mesh().await;
+    for (scopes, reason) in [
+        (
+            Some("orchestrator:write state:read"),
+            Some("PERMISSION_DENIED"),
+        ),
+        (Some("orchestrator:write state:write"), None),
+        (Some(""), Some("PERMISSION_DENIED")),
+        (None, None),
+    ] {
+        let call = Call {
+            principal: Some("token/reports".into()),
+            scopes: scopes.map(str::to_owned),
+            ..Call::default()
+        };
+        let mut request = Request::new(source(CHAIN));
+        call.write(request.metadata_mut()).expect("metadata");
+        let started = client.start_run(request).await.expect("accepted");
+        let run = started.into_inner().run.unwrap_or_default().run_id;
+        let events = watch(&mut client, &run, "").await;
+        let shown = format!("{events:?}");
+        assert_eq!(
+            reason.is_some_and(|r| shown.contains(r)),
+            reason.is_some(),
+            "{scopes:?}: {shown}"
+        );
+        assert_eq!(
+            shown.contains("\"failed\""),
+            reason.is_some(),
+            "{scopes:?}: {shown}"
+        );
+    }
+}

@@ -17,7 +17,9 @@ CREATE TABLE schedule (
     failures INTEGER NOT NULL,
     created INTEGER NOT NULL,
     updated INTEGER NOT NULL,
-    owner TEXT NOT NULL
+    owner TEXT NOT NULL,
+    -- What the owner may do, with blanks between; none: everything.
+    scopes TEXT
 ) STRICT;
 CREATE INDEX schedule_due ON schedule (next_fire) WHERE enabled = 1 AND next_fire IS NOT NULL;
 CREATE TABLE fire (

@@ -282,6 +282,24 @@ impl Table {
     }
 }
 
+/// Leaves out the fires of a paused schedule that wait for their instant of sending:
+/// nobody has sent them yet.
+pub(crate) async fn skip_waiting(
+    tx: &mut SqliteConnection,
+    schedule: &str,
+    now: i64,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE fire SET status = 'skipped', reason = 'PAUSED' \
+         WHERE schedule = ? AND status = 'due' AND origin = '' AND due_at > ?",
+    )
+    .bind(schedule)
+    .bind(now)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
 /// Notes a fire that is to be sent; one that is there already stays as it is.
 async fn insert(
     tx: &mut SqliteConnection,

@@ -15,7 +15,7 @@ use crate::convert;
 use crate::definition::Definition;
 use crate::error::{Error, Result};
 use crate::key;
-use crate::schedules::{ENDED, Edit, Schedules};
+use crate::schedules::{ENDED, Edit, Owner, Schedules};
 use crate::sender::Sender;
 use crate::table::{Filter, Row};
 use crate::time::{Kind, RuleError, Spec, Timetable};
@@ -70,7 +70,7 @@ impl Rpc {
 impl SchedulerService for Rpc {
     async fn create(&self, request: Request<api::CreateRequest>) -> Answer<api::CreateResponse> {
         let keyed = Keyed::of(&request);
-        let owner = request.call().principal.unwrap_or_default();
+        let owner = Owner::of(request.call());
         let request = request.into_inner();
         let enabled = request.enabled.unwrap_or(true);
         let kind = request.schedule_type.clone();
@@ -141,8 +141,10 @@ impl SchedulerService for Rpc {
 
     async fn update(&self, request: Request<api::UpdateRequest>) -> Answer<api::UpdateResponse> {
         let keyed = Keyed::of(&request);
+        let owner = Owner::of(request.call());
         let request = request.into_inner();
         let edit = Edit {
+            owner,
             id: request.schedule_id.clone(),
             etag: request.etag.clone(),
             reset: request.update_mask.clone().unwrap_or_default().paths,

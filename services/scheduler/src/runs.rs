@@ -30,6 +30,7 @@ pub(crate) struct Start<'a> {
     pub(crate) target: Target,
     pub(crate) key: String,
     pub(crate) owner: &'a str,
+    pub(crate) scopes: Option<String>,
 }
 
 impl Runs {
@@ -52,6 +53,7 @@ impl Runs {
         let call = Call {
             key: Some(start.key),
             principal: Some(start.owner.to_owned()).filter(|o| !o.is_empty()),
+            scopes: start.scopes,
             ..Call::default()
         };
         let message = api::StartRunRequest {

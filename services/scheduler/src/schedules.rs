@@ -9,11 +9,11 @@ use tokio::sync::Notify;
 
 use crate::definition::Definition;
 use crate::error::{Error, Result};
-use crate::history;
 use crate::runs::Runs;
 use crate::table::{self, Row, Table};
 use crate::target::Target;
 use crate::time::Timetable;
+use crate::{fires, history};
 
 /// Letters of an id: Crockford's base 32, which has no two that look alike.
 const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -32,6 +32,24 @@ pub(crate) struct Schedules {
     edited: Arc<Notify>,
 }
 
+/// In whose name runs are started.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Owner {
+    pub(crate) principal: String,
+    /// What that one may do, with blanks between; none: everything.
+    pub(crate) scopes: Option<String>,
+}
+
+impl Owner {
+    /// The caller of a request.
+    pub(crate) fn of(call: gearmesh_runtime::Call) -> Self {
+        Self {
+            principal: call.principal.unwrap_or_default(),
+            scopes: call.scopes,
+        }
+    }
+}
+
 /// A change of a schedule as it was asked for.
 #[derive(Debug)]
 pub(crate) struct Edit {
@@ -40,6 +58,8 @@ pub(crate) struct Edit {
     /// Fields that go back to their defaults.
     pub(crate) reset: Vec<String>,
     pub(crate) etag: Option<String>,
+    /// Who edits.
+    pub(crate) owner: Owner,
 }
 
 impl Schedules {
@@ -64,12 +84,15 @@ impl Schedules {
     pub(crate) async fn create(
         &self,
         mut definition: Definition,
-        (enabled, owner): (bool, String),
+        (enabled, owner): (bool, Owner),
         keyed: Option<Keyed>,
         reply: impl Fn(&Row, &Timetable) -> Bytes,
     ) -> Result<Bytes> {
         let now_ms = self.now_ms();
-        let (timetable, first) = self.checked(&mut definition, now_ms).await?;
+        let (timetable, first) = match self.checked(&mut definition, now_ms).await {
+            Ok(checked) => checked,
+            Err(error) => return self.repeated(keyed, error).await,
+        };
         let row = Row {
             id: self.id(),
             definition,
@@ -81,7 +104,8 @@ impl Schedules {
             failures: 0,
             created: now_ms,
             updated: now_ms,
-            owner,
+            owner: owner.principal,
+            scopes: owner.scopes,
         };
         let reply = self
             .table
@@ -92,6 +116,15 @@ impl Schedules {
             .await?;
         self.edited.notify_one();
         Ok(reply)
+    }
+
+    /// What a repeat under a key is answered, which may well have become impossible
+    /// since; without a first call the error.
+    async fn repeated(&self, keyed: Option<Keyed>, error: Error) -> Result<Bytes> {
+        if keyed.is_none() {
+            return Err(error);
+        }
+        self.table.change(keyed, async |_| Err(error)).await
     }
 
     /// Checks a definition and gives its first fire.
@@ -115,29 +148,10 @@ impl Schedules {
         keyed: Option<Keyed>,
         reply: impl Fn(&Row, &Timetable) -> Bytes,
     ) -> Result<Bytes> {
-        let mut row = self.table.get(&edit.id).await?;
-        let seen = row.etag;
-        let before = row.definition.spec()?;
-        for field in &edit.reset {
-            row.definition.reset(field)?;
-        }
-        row.definition.overlay(edit.given);
-        let now_ms = self.now_ms();
-        row.definition.fix_start(self.now())?;
-        let timetable = if row.definition.spec()? == before {
-            self.runs.validate(&Target::of(&row.definition)?).await?;
-            row.definition.timetable(row.created)?
-        } else {
-            let (timetable, first) = self.checked(&mut row.definition, now_ms).await?;
-            if row.reason == ENDED {
-                row.enabled = true;
-                row.reason.clear();
-            }
-            row.next_fire = row.enabled.then_some(first);
-            timetable
+        let (row, seen, timetable) = match self.edited(&edit).await {
+            Ok(edited) => edited,
+            Err(error) => return self.repeated(keyed, error).await,
         };
-        row.etag += 1;
-        row.updated = now_ms;
         let reply = self
             .table
             .change(keyed, async |tx| {
@@ -155,6 +169,37 @@ impl Schedules {
             .await?;
         self.edited.notify_one();
         Ok(reply)
+    }
+
+    /// A schedule as an edit makes it, the etag that it had, and when it fires.
+    async fn edited(&self, edit: &Edit) -> Result<(Row, i64, Timetable)> {
+        let mut row = self.table.get(&edit.id).await?;
+        let seen = row.etag;
+        let before = row.definition.spec()?;
+        for field in &edit.reset {
+            row.definition.reset(field)?;
+        }
+        row.definition.overlay(edit.given.clone());
+        let now_ms = self.now_ms();
+        row.definition.fix_start(self.now())?;
+        let timetable = if row.definition.spec()? == before {
+            self.runs.validate(&Target::of(&row.definition)?).await?;
+            row.definition.timetable(row.created)?
+        } else {
+            let (timetable, first) = self.checked(&mut row.definition, now_ms).await?;
+            if row.reason == ENDED {
+                row.enabled = true;
+                row.reason.clear();
+            }
+            row.next_fire = row.enabled.then_some(first);
+            timetable
+        };
+        row.etag += 1;
+        row.updated = now_ms;
+        // Runs may do what the one may do who wrote what they do.
+        row.owner.clone_from(&edit.owner.principal);
+        row.scopes.clone_from(&edit.owner.scopes);
+        Ok((row, seen, timetable))
     }
 
     /// Deletes a schedule.
@@ -234,6 +279,9 @@ impl Schedules {
                     row.etag += 1;
                     row.updated = now_ms;
                     table::update(tx, &row, seen).await?;
+                }
+                if row.reason == PAUSED {
+                    fires::skip_waiting(tx, &row.id, now_ms).await?;
                 }
                 Ok(row)
             })

@@ -19,6 +19,7 @@ use crate::key::request_key;
 use crate::outcome;
 use crate::policy::Overlap;
 use crate::runs::{Runs, Start};
+use crate::schedules::PAUSED;
 use crate::table::{Row, Table};
 use crate::target::Target;
 
@@ -172,6 +173,10 @@ impl Sender {
                 }
             }
             if heeds && !self.table.open(Some(&schedule), 1).await?.is_empty() {
+                if row.reason == PAUSED {
+                    self.table.skipped(fire, PAUSED).await?;
+                    continue;
+                }
                 match overlap {
                     Overlap::Skip => {
                         self.table.skipped(fire, "OVERLAP").await?;
@@ -228,6 +233,7 @@ impl Sender {
             target: Target::of(&row.definition)?,
             key: request_key(&fire.schedule, fire.fire_at, &fire.origin),
             owner: &row.owner,
+            scopes: row.scopes.clone(),
         };
         let run = self.runs.start(start).await?;
         self.table.started(fire, &run, self.now()).await?;

@@ -20,7 +20,7 @@ pub const SCHEDULES_MAX: i64 = 100_000;
 
 /// The columns of a [`Row`].
 const COLUMNS: &str = "id, definition, enabled, reason, etag, next_fire, last_fire, failures, \
-                       created, updated, owner";
+                       created, updated, owner, scopes";
 
 /// The store of this engine, opened at the first use.
 #[derive(Debug)]
@@ -42,7 +42,10 @@ pub(crate) struct Row {
     pub(crate) failures: i64,
     pub(crate) created: i64,
     pub(crate) updated: i64,
+    /// Who wrote it last, in whose name its runs are started.
     pub(crate) owner: String,
+    /// What that one may do, with blanks between; none: everything.
+    pub(crate) scopes: Option<String>,
 }
 
 /// Which schedules are listed.
@@ -201,7 +204,8 @@ pub(crate) async fn insert(tx: &mut SqliteConnection, row: &Row) -> Result<()> {
     free(tx, &row.definition.name, &row.id).await?;
     sqlx::query(
         "INSERT INTO schedule (id, name, kind, action, definition, enabled, reason, etag, next_fire, \
-         last_fire, failures, created, updated, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         last_fire, failures, created, updated, owner, scopes) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&row.id)
     .bind(&row.definition.name)
@@ -217,6 +221,7 @@ pub(crate) async fn insert(tx: &mut SqliteConnection, row: &Row) -> Result<()> {
     .bind(row.created)
     .bind(row.updated)
     .bind(&row.owner)
+    .bind(&row.scopes)
     .execute(&mut *tx)
     .await?;
     Ok(())
@@ -227,7 +232,7 @@ pub(crate) async fn update(tx: &mut SqliteConnection, row: &Row, seen: i64) -> R
     free(tx, &row.definition.name, &row.id).await?;
     let changed = sqlx::query(
         "UPDATE schedule SET name = ?, kind = ?, action = ?, definition = ?, enabled = ?, reason = ?, \
-         etag = ?, next_fire = ?, failures = ?, updated = ? WHERE id = ? AND etag = ?",
+         etag = ?, next_fire = ?, failures = ?, updated = ?, owner = ?, scopes = ? WHERE id = ? AND etag = ?",
     )
     .bind(&row.definition.name)
     .bind(row.definition.kind()?.name())
@@ -239,6 +244,8 @@ pub(crate) async fn update(tx: &mut SqliteConnection, row: &Row, seen: i64) -> R
     .bind(row.next_fire)
     .bind(row.failures)
     .bind(row.updated)
+    .bind(&row.owner)
+    .bind(&row.scopes)
     .bind(&row.id)
     .bind(seen)
     .execute(&mut *tx)
@@ -294,5 +301,6 @@ fn row(row: &SqliteRow) -> Result<Row> {
         created: row.try_get("created")?,
         updated: row.try_get("updated")?,
         owner: row.try_get("owner")?,
+        scopes: row.try_get("scopes")?,
     })
 }

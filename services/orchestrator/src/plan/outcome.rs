@@ -32,6 +32,9 @@ pub(crate) enum Answer {
     Unknown(Problem),
     /// It was lost, and may be sent again without harm.
     Lost,
+    /// The instance that was meant never got it: another may take it at once. When
+    /// none does, it has failed.
+    Unsent(Problem),
     /// It was ended by a cancel.
     Cancelled,
 }
@@ -67,7 +70,15 @@ impl Planner<'_> {
                     format!("the process died {LOST_MAX} times while this call was under way");
                 self.fail(task, item, attempt, Problem::new("POISON", text));
             }
-            Answer::Lost => self.back_off(task, item, attempt, None, self.moment.now_ms, 0),
+            // The engine is away: from here on the task's `retry` decides.
+            Answer::Unsent(problem)
+                if self.state.tasks[task].instances[item].lost + 1 >= LOST_MAX =>
+            {
+                self.failed(task, item, attempt, problem, None, 0);
+            }
+            Answer::Lost | Answer::Unsent(_) => {
+                self.back_off(task, item, attempt, None, self.moment.now_ms, 0);
+            }
             Answer::Cancelled => self.end(
                 task,
                 item,

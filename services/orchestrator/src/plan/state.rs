@@ -22,6 +22,8 @@ pub(crate) struct State {
     pub(crate) folder: String,
     /// Who started it.
     pub(crate) principal: String,
+    /// What that one may do, with blanks between; none: everything.
+    pub(crate) scopes: Option<String>,
     /// W3C trace context of the start; empty: none.
     pub(crate) trace: String,
     pub(crate) accepted_ms: i64,
@@ -306,6 +308,7 @@ impl State {
             version: accepted.version,
             folder: accepted.folder.clone(),
             principal: accepted.principal.clone(),
+            scopes: accepted.scopes.clone(),
             trace: accepted.trace.clone(),
             accepted_ms,
             deadline_ms: accepted.deadline_ms,

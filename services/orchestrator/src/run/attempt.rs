@@ -101,7 +101,7 @@ async fn answered(cx: &Context, tool: &Tool, dispatch: &Dispatch, status: &Statu
     if unsent && dispatch.class == "AT_MOST_ONCE" && !dispatch.served_by.is_empty() {
         // The instance that was meant went away before it got the call; another takes
         // it, and the task's `retry` is not for that.
-        return Answer::Lost;
+        return Answer::Unsent(problem(cx, &failure));
     }
     if dispatch.class == "AT_MOST_ONCE" && !failure.without_effect() {
         return match fence(cx, tool, dispatch).await {

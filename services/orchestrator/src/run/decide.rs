@@ -19,6 +19,7 @@ pub(crate) fn decide(
         tools: &Known {
             catalog: cx.catalog(),
             mesh: cx.mesh(),
+            scopes: state.scopes.clone(),
         },
     };
     for input in inputs {

@@ -31,6 +31,8 @@ pub(crate) struct Start {
     pub(crate) folder: String,
     /// On whose behalf.
     pub(crate) principal: Option<String>,
+    /// What that one may do, with blanks between; none: everything.
+    pub(crate) scopes: Option<String>,
     /// A repeat with this key answers the first run.
     pub(crate) key: Option<String>,
 }
@@ -138,6 +140,7 @@ impl Start {
             inputs: Value::Object(inputs.clone()).to_string().into(),
             vars: bytes::Bytes::new(),
             principal: self.principal().to_owned(),
+            scopes: self.scopes.clone(),
             trace: trace::current().unwrap_or_default(),
             deadline_ms: limit.map(|l| now_ms.saturating_add(l)),
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use gearmesh_catalog::Catalog;
+use gearmesh_catalog::{Catalog, Tool, includes};
 use gearmesh_link::{Call, Mesh};
 
 use crate::plan::{Prepared, Problem, Resolved, Tools};
@@ -14,6 +14,8 @@ use crate::plan::{Prepared, Problem, Resolved, Tools};
 pub(crate) struct Known<'a> {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) mesh: &'a Mesh,
+    /// What the one who started the run may do; none: everything.
+    pub(crate) scopes: Option<String>,
 }
 
 impl Tools for Known<'_> {
@@ -63,11 +65,37 @@ impl Tools for Known<'_> {
                 map.insert(field.field.clone(), connection.into());
             }
         }
+        self.permitted(found.tool, &params)?;
         Ok(Resolved {
             class: found.tool.class_of(&params).keyed.as_str(),
             tool: found.tool.id.clone(),
             params,
             key: prepared.key,
+        })
+    }
+}
+
+impl Known<'_> {
+    /// A run does no more than the one who started it could do by single calls.
+    fn permitted(&self, tool: &Tool, params: &Value) -> Result<(), Problem> {
+        let Some(scopes) = &self.scopes else {
+            return Ok(());
+        };
+        let word = tool.class_of(params).effect.scope_word();
+        let needed = format!("{}:{word}", tool.engine);
+        if scopes
+            .split_whitespace()
+            .any(|held| includes(held, &needed))
+        {
+            return Ok(());
+        }
+        let text = format!(
+            "`{}` needs the scope `{needed}`, which the one who started this run does not have",
+            tool.id
+        );
+        Err(Problem {
+            hint: format!("start the run with a login that has `{needed}`"),
+            ..Problem::new("PERMISSION_DENIED", text)
         })
     }
 }

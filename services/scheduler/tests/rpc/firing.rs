@@ -274,3 +274,24 @@ async fn jitter_delays_the_start_and_not_the_fire() {
         "{history:#?} {starts}"
     );
 }
+
+#[tokio::test]
+async fn fire_that_waits_for_its_jitter_is_left_out_by_a_pause() {
+    let bench = Bench::at("2027-01-01T03:29:59Z").await;
+    let spread = beat(
+        "spread",
+        json!({"cronExpression": "30 3 * * *", "jitter": "1h"}),
+    );
+    bench.ok("scheduler.create", spread).await;
+    bench.history("spread", |h| count(h, "due") == 1).await;
+    bench
+        .ok("scheduler.pause", json!({"scheduleId": "spread"}))
+        .await;
+    bench.set("2027-01-01T05:00:00Z");
+    let history = bench.history("spread", |h| !h.is_empty()).await;
+    assert_eq!(
+        (history.len(), &history[0]["status"], &history[0]["reason"]),
+        (1, &json!("skipped"), &json!("PAUSED"))
+    );
+    assert!(bench.runs().await.is_empty());
+}

@@ -283,6 +283,30 @@ async fn repeated_create_under_one_key_is_one_schedule() {
 }
 
 #[tokio::test]
+async fn repeat_under_a_key_is_answered_though_it_would_be_refused_by_now() {
+    let bench = Bench::at("2027-01-01T00:00:00Z").await;
+    let call = || Call {
+        key: Some("k".to_owned()),
+        ..Call::default()
+    };
+    let once = || beat("x", json!({"executeAt": "2027-01-01T00:00:30Z"}));
+    let edit = || json!({"scheduleId": "x", "executeAt": "2027-01-01T00:00:40Z"});
+    let created = bench.call_as("scheduler.create", once(), call()).await;
+    let edited = bench.call_as("scheduler.update", edit(), call()).await;
+    bench.set("2027-01-01T00:01:00Z");
+    let again = bench.call_as("scheduler.create", once(), call()).await;
+    assert_eq!(again.unwrap(), created.unwrap());
+    let again = bench.call_as("scheduler.update", edit(), call()).await;
+    assert_eq!(again.unwrap(), edited.unwrap());
+    let other = Call {
+        key: Some("other".to_owned()),
+        ..Call::default()
+    };
+    let refused = bench.call_as("scheduler.create", once(), other).await;
+    assert_eq!(reason(refused), "SCHEDULE_IN_PAST");
+}
+
+#[tokio::test]
 async fn paused_schedule_does_not_fire_and_counts_from_its_resumption() {
     let bench = Bench::at("2027-01-01T00:59:00Z").await;
     created(&bench, "x", json!({"cronExpression": "0 * * * *"})).await;

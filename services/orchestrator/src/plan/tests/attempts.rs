@@ -222,6 +222,29 @@ tasks:
 }
 
 #[test]
+fn engine_that_is_away_is_left_to_the_retries_of_the_task() {
+    let away = || {
+        Answer::Unsent(Problem {
+            retryable: true,
+            ..Problem::new("ENGINE_UNAVAILABLE", "nobody is there")
+        })
+    };
+    let world = World::new(
+        "
+name: l
+tasks:
+  - {id: a, tool: t.a, retry: {attempts: 3}}
+",
+    )
+    .play(|_, _| away());
+    assert_eq!(world.sent.len(), 5, "two at once, then three tries");
+    assert_eq!(
+        world.state.tasks[0].problem.as_ref().expect("failed").code,
+        "ENGINE_UNAVAILABLE"
+    );
+}
+
+#[test]
 fn result_that_the_journal_cannot_keep_fails_its_task() {
     let at = |bytes: usize| Answer::Done(json!("x".repeat(bytes - 2)));
     let source = "
