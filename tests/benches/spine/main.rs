@@ -9,6 +9,7 @@
 
 mod call;
 mod figure;
+mod graph;
 mod probe;
 mod run;
 mod start;

@@ -1,7 +1,6 @@
 //! Whole runs, from submit to result, and what they cost beside time.
 
 use std::error::Error;
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::NOTE;
 use crate::figure::{Samples, Table, now};
+use crate::graph::{LEVELS, workflow};
 use crate::probe::Probe;
 
 /// Runs before the first that counts.
@@ -26,10 +26,6 @@ const RUNS: u32 = 1_000;
 
 /// The service that runs workflows.
 const ORCHESTRATOR: &str = gearmesh_orchestrator::SERVICE.name;
-
-/// Levels of the graph, by the number of their tasks. A task of the third needs one
-/// of the second; the last needs all of the third.
-const LEVELS: [usize; 4] = [1, 4, 4, 1];
 
 /// Counts how often the file engine waits for the disk. A service starts without
 /// arguments, so its counter is found here.
@@ -100,7 +96,7 @@ pub(crate) async fn measure(folder: &Path) -> Result<Vec<Measured>, Box<dyn Erro
     let running = crate::mesh(&services, folder).await?;
     let mut all = Vec::new();
     for (shape, levels, aims) in [("1 task", &[1][..], &ONE), ("10 tasks", &LEVELS, &DAG)] {
-        let source = workflow(levels);
+        let source = workflow(levels, NOTE);
         for (way, word) in [
             (Way::Watch, "StartRun, WatchRun"),
             (Way::Execute, "Execute"),
@@ -111,27 +107,6 @@ pub(crate) async fn measure(folder: &Path) -> Result<Vec<Measured>, Box<dyn Erro
     }
     running.stop().await;
     Ok(all)
-}
-
-/// A workflow of `file.stat` calls in levels of these widths.
-fn workflow(levels: &[usize]) -> String {
-    let mut text = "name: bench\ntasks:\n".to_owned();
-    for (level, width) in levels.iter().enumerate() {
-        for n in 0..*width {
-            let above = level.checked_sub(1).map_or(0, |l| levels[l]);
-            let needs: Vec<_> = (0..above)
-                .filter(|m| above != *width || *m == n)
-                .map(|m| format!("t{}x{m}", level - 1))
-                .collect();
-            let needs = needs.join(", ");
-            writeln!(
-                text,
-                "  - {{id: t{level}x{n}, tool: file.stat, needs: [{needs}], params: {{path: \"{NOTE}\"}}}}"
-            )
-            .expect("text takes all");
-        }
-    }
-    text
 }
 
 async fn shaped(
