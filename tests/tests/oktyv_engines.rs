@@ -153,7 +153,7 @@ async fn rows_are_written_and_read() {
         }),
     );
     let late = &answer["tasks"]["endless"]["error"];
-    assert_eq!(late["message"], "Task 'endless' timed out after 400ms");
+    assert_eq!(late["message"], "Task 'endless' timed out after 3000ms");
     assert_eq!(late["details"], json!({"cause": "OUTCOME_UNKNOWN"}));
 }
 
