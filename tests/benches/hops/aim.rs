@@ -16,7 +16,13 @@ struct Aim {
 
 impl Aims {
     /// Notes a figure; gives its aim for the table.
-    pub(crate) fn most(&mut self, what: &str, figure: f64, most: f64, unit: &'static str) -> String {
+    pub(crate) fn most(
+        &mut self,
+        what: &str,
+        figure: f64,
+        most: f64,
+        unit: &'static str,
+    ) -> String {
         let what = what.to_owned();
         self.0.push(Aim {
             what,

@@ -93,7 +93,10 @@ pub(crate) async fn measure(
     let mut ways = [
         Way::grpc("mTLS, direct", many.engine(STATE).await?),
         Way::grpc("mTLS, through the gateway", many.gateway()?),
-        Way::new("mTLS, through the gateway, REST", By::Rest(rest(many)?, url)),
+        Way::new(
+            "mTLS, through the gateway, REST",
+            By::Rest(rest(many)?, url),
+        ),
         Way::new("mTLS, health of the gateway", By::Health(health)),
         Way::grpc("plain text, direct", plain.engine(STATE).await?),
         Way::grpc("plain text, through the gateway", plain.gateway()?),
@@ -112,8 +115,15 @@ pub(crate) async fn measure(
     for way in &ways {
         table.micros(way.name, &way.samples, "")?;
     }
-    let [direct, through, rest, health, plain_direct, plain_through, one] =
-        ways.each_ref().map(|way| way.samples.median());
+    let [
+        direct,
+        through,
+        rest,
+        health,
+        plain_direct,
+        plain_through,
+        one,
+    ] = ways.each_ref().map(|way| way.samples.median());
     table.part("the same, medians compared")?;
     let share = ratio(through, direct);
     let what = "gateway / direct, mTLS";
@@ -123,14 +133,22 @@ pub(crate) async fn measure(
         ("gateway / direct, mTLS, REST", rest, direct),
         ("gateway / direct, plain text", plain_through, plain_direct),
         ("mTLS / plain text, direct", direct, plain_direct),
-        ("mTLS / plain text, through the gateway", through, plain_through),
+        (
+            "mTLS / plain text, through the gateway",
+            through,
+            plain_through,
+        ),
         ("two processes / one, plain text", plain_through, one),
     ] {
         table.line(what, &format!("{:.2}", ratio(over, under)), "")?;
     }
     // The way to the gateway is a hop, and the rest of the way is the direct call.
     let own = micros(through) - micros(direct) - micros(health);
-    table.line("gateway's own work, beside hops", &format!("{own:.0} us"), "")?;
+    table.line(
+        "gateway's own work, beside hops",
+        &format!("{own:.0} us"),
+        "",
+    )?;
     Ok(())
 }
 

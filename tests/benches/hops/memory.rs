@@ -64,7 +64,12 @@ pub(crate) fn show(
         line(table, name, memory, "")?;
     }
     line(table, "all of these", &sum(idle), "")?;
-    line(table, "all of these, after the calls and runs", &sum(after), "")
+    line(
+        table,
+        "all of these, after the calls and runs",
+        &sum(after),
+        "",
+    )
 }
 
 fn sum(all: &[(String, Memory)]) -> Memory {

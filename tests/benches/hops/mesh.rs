@@ -35,7 +35,10 @@ impl Mesh {
             mesh.start(engine, &[engine], &[]).await;
         }
         mesh.start(ORCHESTRATOR, &[ORCHESTRATOR], &ENGINES).await;
-        let behind: Vec<&str> = [IDENTITY, ORCHESTRATOR].into_iter().chain(ENGINES).collect();
+        let behind: Vec<&str> = [IDENTITY, ORCHESTRATOR]
+            .into_iter()
+            .chain(ENGINES)
+            .collect();
         mesh.start(GATEWAY, &[GATEWAY], &behind).await;
         Ok(mesh)
     }

@@ -64,7 +64,10 @@ pub(crate) async fn measure(
 ) -> Result<Vec<Measured>, Box<dyn Error>> {
     let source = workflow(&LEVELS, NOTE);
     let mut all = Vec::new();
-    for (way, word) in [(Way::Execute, "Execute"), (Way::Watch, "StartRun, WatchRun")] {
+    for (way, word) in [
+        (Way::Execute, "Execute"),
+        (Way::Watch, "StartRun, WatchRun"),
+    ] {
         let mut both = [
             Running::new(many, format!("processes over mTLS, {word}"), true)?,
             Running::new(one, format!("one process, {word}"), false)?,
@@ -88,8 +91,7 @@ pub(crate) async fn measure(
             }
         }
         for mut running in both {
-            for ((_, before), (_, after)) in
-                running.measured.cpu.iter_mut().zip(cpu(running.mesh)?)
+            for ((_, before), (_, after)) in running.measured.cpu.iter_mut().zip(cpu(running.mesh)?)
             {
                 *before = (after - *before) / (RUNS / share);
             }
@@ -207,8 +209,8 @@ pub(crate) fn show(
         table.part(&format!("10 tasks, {}", measured.name))?;
         let median = measured.samples.median();
         let aim = if measured.aim {
-            let name = format!("10 tasks, {}", measured.name);
-            aims.most(&name, median.as_secs_f64() * 1e3, DAG_MAX, " ms")
+            let ms = median.as_secs_f64() * 1e3;
+            aims.most(&measured.name, ms, DAG_MAX, " ms")
         } else {
             String::new()
         };
@@ -233,5 +235,9 @@ pub(crate) fn show(
         return Ok(());
     };
     let times = processes.samples.median().as_secs_f64() / one.samples.median().as_secs_f64();
-    table.line("processes / one process, Execute", &format!("{times:.2}"), "")
+    table.line(
+        "processes / one process, Execute",
+        &format!("{times:.2}"),
+        "",
+    )
 }
