@@ -32,6 +32,7 @@ async fn many_processes_do_what_one_does() {
 }
 
 /// Both shapes are compared as a whole with the one document, and so with each other.
+#[expect(clippy::print_stdout, reason = "figures of the test")]
 async fn check(shape: &str, scene: &Scene) {
     scene.keep_secret().await;
     let called = scene.called().await;

@@ -153,6 +153,7 @@ impl Search {
     }
 
     /// Ends it: nothing may have been found.
+    #[expect(clippy::print_stdout, reason = "figures of the test")]
     pub(crate) fn end(self, shape: &str) {
         let (files, bytes, found) = (self.files, self.bytes, self.found.len());
         let forms = self.forms.len();
