@@ -45,7 +45,7 @@ const REST: [(&str, &str, &str, &str); SERVICES - 1] = [
         r#"{"url": "/api/alpha", "connection": "demo-site"}"#,
         "http:read",
     ),
-    ("POST", "/v1/events/list-topics", "{}", "events:read"),
+    ("GET", "/v1/topics", "", "events:read"),
     (
         "POST",
         "/v1/state/list",
@@ -167,18 +167,26 @@ async fn wrong_scope(mesh: &LocalMesh) -> usize {
     let reader = outside(mesh, Some(pair(&reader)), None);
     let status = call(&reader, PUT).await.expect_err("a write of state");
     assert_eq!(status.code(), Code::PermissionDenied, "{status}");
-    assert_eq!(Failure::of(&status).reason, "SCOPE_MISSING", "{status:?}");
+    assert_eq!(
+        Failure::of(&status).reason,
+        "PERMISSION_DENIED",
+        "{status:?}"
+    );
 
     let token = token(mesh, "file:read").await;
     let status = call(&outside(mesh, None, Some(&token)), PUT)
         .await
         .expect_err("a write");
-    assert_eq!(Failure::of(&status).reason, "SCOPE_MISSING", "{status:?}");
+    assert_eq!(
+        Failure::of(&status).reason,
+        "PERMISSION_DENIED",
+        "{status:?}"
+    );
     let body = json!({"key": "k", "value": 1}).to_string();
     let (status, answer) = rest(mesh, "POST", "/v1/state/put", &body, Some(&token)).await;
     assert_eq!(
         (status, &answer["details"][0]["reason"]),
-        (403, &json!("SCOPE_MISSING")),
+        (403, &json!("PERMISSION_DENIED")),
         "{answer}"
     );
     3
@@ -198,7 +206,7 @@ async fn wrong_peer(mesh: &LocalMesh) -> usize {
     let failure = Failure::of(&status);
     assert_eq!(
         (failure.reason.as_str(), failure.metadata["peer"].as_str()),
-        ("PERMISSION_DENIED", "agent"),
+        ("PERMISSION_DENIED", "spiffe://gearmesh.local/agent/admin"),
         "{failure:?}"
     );
     1
@@ -218,22 +226,28 @@ async fn wrong_certificate(mesh: &LocalMesh) -> usize {
         .find(|p| p.engine == "state")
         .expect("state");
     for folder in [&foreign, &ended] {
-        refused_by_tls(mesh, "gateway", &outside(mesh, Some(pair(folder)), None)).await;
         refused_by_tls(mesh, "state", &direct(&state, agent(mesh, folder))).await;
-        // Over REST, too, there is no answer at all.
-        let client = http(mesh, Some(&pair(folder)));
-        let sent = client
-            .get(format!("{}/health/ready", mesh.url()))
-            .send()
-            .await;
-        assert!(sent.is_err(), "{sent:?}");
     }
-    for process in ["gateway", "state"] {
-        let log = mesh.log(process);
-        assert!(
-            log.contains("BadSignature") && log.contains("Expired"),
-            "{log}"
-        );
+    let log = mesh.log("state");
+    assert!(
+        log.contains("BadSignature") && log.to_lowercase().contains("expired"),
+        "{log}"
+    );
+    for folder in [&foreign, &ended] {
+        refused_by_tls(mesh, "gateway", &outside(mesh, Some(pair(folder)), None)).await;
+        let sent = rest_with(mesh, folder).await;
+        assert!(sent.is_err(), "no answer at all over REST, too: {sent:?}");
     }
+    // A client of ours is told what is wrong with a certificate that was right once.
+    let status = call(&outside(mesh, Some(pair(&ended)), None), LIST).await;
+    let status = status.expect_err("an old certificate");
+    assert_eq!(status.code(), Code::Unauthenticated, "{status}");
+    assert!(status.message().contains("`ended` has expired"), "{status}");
     6
+}
+
+/// A call over REST with the certificate of this folder.
+async fn rest_with(mesh: &LocalMesh, folder: &Path) -> reqwest::Result<reqwest::Response> {
+    let client = http(mesh, Some(&pair(folder)));
+    client.get(format!("{}/v1/runs", mesh.url())).send().await
 }

@@ -152,7 +152,8 @@ async fn matrix(mesh: &LocalMesh, places: &[Place]) -> usize {
                     rpc.path
                 );
                 let failure = Failure::of(&status);
-                assert_eq!(failure.metadata["peer"], own, "{failure:?}");
+                let name = format!("spiffe://gearmesh.local/engine/{own}/test");
+                assert_eq!(failure.metadata["peer"], name, "{failure:?}");
                 denied += 1;
             }
         }
