@@ -1,9 +1,10 @@
 //! `kill -9` of processes while runs go on.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gearmesh_tests::LocalMesh;
+use tokio::time::Instant;
 
 use crate::load::{Ended, Load, Source, failed};
 use crate::site::{Place, call, direct, leaf_of, passing, places};
@@ -131,6 +132,7 @@ async fn serves_again(mesh: &LocalMesh, before: &[Place], engine: &str) {
 }
 
 /// An agent that forgot everything is told again, and no run notices.
+#[expect(clippy::print_stdout, reason = "figures of the test")]
 async fn consul_restarted(mesh: &LocalMesh) {
     let (_, source, _) = ENGINES[0];
     let before = places(mesh).await;
