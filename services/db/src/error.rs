@@ -59,6 +59,8 @@ pub(crate) enum Error {
     Timeout(Duration),
     #[error("the commit did not end within {} ms, so whether it took effect is not known", .0.as_millis())]
     TimeoutAtCommit(Duration),
+    #[error("what the procedure committed by itself stays: {0}")]
+    Parts(Box<Error>),
     #[error("column `{column}` holds a {kind} that cannot be read: {what}")]
     Column {
         column: String,
@@ -93,6 +95,17 @@ impl Error {
         }
     }
 
+    /// The same error of a statement that may have done some of its work.
+    pub(crate) fn in_parts(self) -> Self {
+        match self.in_doubt() {
+            // Nothing was run.
+            Self::Parameter { field, what } => Self::Parameter { field, what },
+            Self::LostAtCommit { name, what } => Self::LostAtCommit { name, what },
+            Self::TimeoutAtCommit(limit) => Self::TimeoutAtCommit(limit),
+            other => Self::Parts(Box::new(other)),
+        }
+    }
+
     /// Whether the connection must not be used again: something may be under way on it.
     pub(crate) fn breaks(&self) -> bool {
         match self {
@@ -100,7 +113,7 @@ impl Error {
             | Self::Constraint { .. }
             | Self::Conflict(_)
             | Self::Parameter { .. } => false,
-            Self::Transaction { cause, .. } => cause.breaks(),
+            Self::Transaction { cause, .. } | Self::Parts(cause) => cause.breaks(),
             _ => true,
         }
     }
@@ -111,7 +124,9 @@ impl Error {
             | Self::Conflict(said)
             | Self::Constraint { said, .. }
             | Self::Connect { said, .. } => Some(said),
-            Self::Transaction { cause, .. } | Self::Retried { cause, .. } => cause.said(),
+            Self::Transaction { cause, .. } | Self::Retried { cause, .. } | Self::Parts(cause) => {
+                cause.said()
+            }
             _ => None,
         }
     }
@@ -131,7 +146,9 @@ impl Error {
             Self::Connect { .. } => Some("connect"),
             // The transaction was open: the database takes it back.
             Self::Lost { .. } | Self::Timeout(_) => Some("undone"),
-            Self::LostAtCommit { .. } | Self::TimeoutAtCommit(_) => Some("exchange"),
+            Self::LostAtCommit { .. } | Self::TimeoutAtCommit(_) | Self::Parts(_) => {
+                Some("exchange")
+            }
             _ => None,
         }
     }
@@ -159,12 +176,14 @@ impl Fault for Error {
                 _ => cause.reason(),
             },
             Self::TooLarge => ours(DbFault::DbResultTooLarge),
+            Self::Parts(cause) => cause.reason(),
         }
     }
 
     fn code(&self) -> Option<Code> {
         match self {
             Self::Constraint { unique: true, .. } => Some(Code::AlreadyExists),
+            Self::Parts(cause) => cause.code(),
             _ => None,
         }
     }
@@ -341,4 +360,33 @@ fn constraint(error: &dyn sqlx::error::DatabaseError) -> Option<String> {
     }
     let rest = message.split_once("constraint failed: ")?.1;
     Some(rest.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use gearmesh_fault::Failure;
+
+    use super::*;
+
+    #[test]
+    fn procedure_that_failed_is_not_tried_again_and_leaves_its_effect_open() {
+        let said = Said {
+            message: "deadlock".to_owned(),
+            sqlstate: Some("40001".to_owned()),
+            constraint: None,
+        };
+        assert!(Error::Conflict(said.clone()).conflict());
+        for cause in [
+            Error::Conflict(said.clone()),
+            Error::Query(said),
+            Error::TooLarge,
+        ] {
+            let error = cause.in_parts();
+            assert!(!error.conflict());
+            let failure = Failure::of(&error.into());
+            assert!(!failure.without_effect(), "{failure:?}");
+        }
+        let unsent = Error::parameter("params", "too few").in_parts();
+        assert!(Failure::of(&unsent.into()).without_effect());
+    }
 }

@@ -151,7 +151,11 @@ impl Job {
                 let none = HashMap::new();
                 let budget = &mut tables.budget;
                 let answer = tables.session.run(&raw.text, params, &none, budget).await;
-                let answer = answer.map_err(|e| if raw.undone { e } else { e.in_doubt() })?;
+                let answer = answer.map_err(|e| match (raw.undone, raw.parts) {
+                    (true, _) => e,
+                    (false, false) => e.in_doubt(),
+                    (false, true) => e.in_parts(),
+                })?;
                 Ok(vec![Outcome {
                     rows: answer.rows,
                     count: if self.read_only { 0 } else { answer.affected },

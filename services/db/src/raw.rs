@@ -33,6 +33,8 @@ pub(crate) struct Raw {
     /// What it does is taken back when its transaction is: not so what `MySQL` commits
     /// by itself, whatever follows.
     pub(crate) undone: bool,
+    /// It may do some of its work and then fail: a procedure of `MySQL` commits for itself.
+    pub(crate) parts: bool,
 }
 
 impl Raw {
@@ -65,6 +67,7 @@ impl Raw {
             text,
             reads,
             undone,
+            parts: dialect == Dialect::MySql && matches!(statement, Statement::Call(_)),
         })
     }
 }
@@ -73,6 +76,7 @@ impl Raw {
 fn class(statement: &Statement) -> Result<bool, &'static str> {
     use Statement as S;
     Ok(match statement {
+        S::Query(query) if into_temporary(&query.body) => return Err(TEMPORARY),
         S::Query(query) => query_reads(query),
         S::Explain {
             analyze, statement, ..
@@ -98,6 +102,10 @@ fn class(statement: &Statement) -> Result<bool, &'static str> {
             }
             true
         }
+        S::CreateTable(table) if table.temporary => return Err(TEMPORARY),
+        S::CreateTable(table) if of_temp(&table.name) => return Err(TEMPORARY),
+        S::CreateView(view) if of_temp(&view.name) => return Err(TEMPORARY),
+        S::CreateView(view) if view.temporary => return Err(TEMPORARY),
         S::Insert(_)
         | S::Update(_)
         | S::Delete(_)
@@ -146,6 +154,26 @@ fn class(statement: &Statement) -> Result<bool, &'static str> {
         }
         _ => return Err("statements of this kind are not run"),
     })
+}
+
+/// Why a temporary table is refused: it would hide a table of its name from other calls.
+const TEMPORARY: &str =
+    "makes a temporary table, which would stay with a login that others use; write `WITH`";
+
+/// Whether a name stands in the schema of temporary tables.
+fn of_temp(name: &ObjectName) -> bool {
+    let text = name.to_string().to_ascii_lowercase();
+    let schema = text.split_once('.').map_or("", |(schema, _)| schema);
+    matches!(schema.trim_matches('"'), "temp" | "pg_temp")
+}
+
+fn into_temporary(body: &SetExpr) -> bool {
+    match body {
+        SetExpr::Select(select) => select.into.as_ref().is_some_and(|into| into.temporary),
+        SetExpr::Query(query) => into_temporary(&query.body),
+        SetExpr::SetOperation { left, .. } => into_temporary(left),
+        _ => false,
+    }
 }
 
 /// The last part of a name, in lower case.
@@ -255,6 +283,17 @@ mod tests {
             (Dialect::Postgres, "PREPARE x AS SELECT 1"),
             (Dialect::Postgres, "EXPLAIN ANALYZE COMMIT"),
             (Dialect::Postgres, "gibberish"),
+            (Dialect::Postgres, "CREATE TEMP TABLE orders (a int)"),
+            (
+                Dialect::Postgres,
+                "CREATE TEMPORARY VIEW orders AS SELECT 1",
+            ),
+            (Dialect::Postgres, "SELECT 1 AS a INTO TEMP orders"),
+            (Dialect::MySql, "CREATE TEMPORARY TABLE orders (a INT)"),
+            (Dialect::Sqlite, "CREATE TEMP TABLE orders (a)"),
+            (Dialect::Sqlite, "CREATE TEMP VIEW orders AS SELECT 1"),
+            (Dialect::Sqlite, "CREATE TABLE temp.orders (a)"),
+            (Dialect::MySql, "SELECT 1 INTO OUTFILE '/tmp/x'"),
             (Dialect::MySql, "SELECT 1 /*! ; DROP TABLE t */"),
             (Dialect::MySql, "LOAD DATA INFILE 'x' INTO TABLE t"),
             (Dialect::MySql, "USE mysql"),
