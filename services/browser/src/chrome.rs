@@ -41,6 +41,9 @@ const LAUNCH_MAX: Duration = Duration::from_secs(30);
 /// Time to end by itself, before it is killed.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 
+/// Time for a command of the browser itself: it loads nothing, and takes milliseconds.
+const COMMAND_MAX: Duration = Duration::from_secs(15);
+
 /// How long calls under way may go on when the process drains.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
@@ -169,12 +172,19 @@ impl Chrome {
         self.ended.cancelled().await;
     }
 
-    /// A command of the browser itself.
+    /// A command of the browser itself. One that does not answer hangs as a whole: it
+    /// is ended, so that nobody waits for it any more.
     pub(crate) async fn call(&self, method: &str, params: Value) -> Result<Value, Error> {
-        self.cdp
-            .call("", method, params)
-            .await
-            .map_err(|e| Error::Protocol(format!("{method}: {e}")))
+        let answer = self.cdp.call("", method, params);
+        match tokio::time::timeout(COMMAND_MAX, answer).await {
+            Ok(answer) => answer.map_err(|e| Error::Protocol(format!("{method}: {e}"))),
+            Err(_) => {
+                self.gone().cancel();
+                let within = COMMAND_MAX.as_secs();
+                let text = format!("the browser did not answer {method} within {within} s");
+                Err(Error::Unavailable(text))
+            }
+        }
     }
 
     /// Watches a page: the token is cancelled when it is gone.

@@ -80,9 +80,21 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// The session of a call, opened when it is not there.
+    /// The session of a call, opened when it is not there. The opening goes on when its
+    /// caller leaves: a browser that is half started would be nobody's to end.
     pub(crate) async fn open(&self, call: &Call, session: &str) -> Result<Arc<Session>, Error> {
         let (key, of_run) = key_of(call, session);
+        if let Some(found) = self.inner.state.lock().await.found(&key)? {
+            return Ok(found);
+        }
+        let sessions = self.clone();
+        let opening = (self.inner.cx).spawn(async move { sessions.make(key, of_run).await });
+        opening
+            .await
+            .unwrap_or_else(|e| Err(Error::Unavailable(format!("its start broke off: {e}"))))
+    }
+
+    async fn make(&self, key: Key, of_run: bool) -> Result<Arc<Session>, Error> {
         let inner = &*self.inner;
         let mut state = inner.state.lock().await;
         if let Some(found) = state.found(&key)? {

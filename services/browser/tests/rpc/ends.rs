@@ -169,6 +169,24 @@ async fn caller_that_leaves_frees_its_page() {
 }
 
 #[tokio::test]
+async fn browser_whose_caller_left_while_it_started_is_ended_too() {
+    let site = Site::start().await;
+    let mesh = engine_with(&site, |config| config.set("browser.idleSeconds", 1)).await;
+    let mark = profiles(&mesh);
+    let params = json!({"url": "/items", "connection": "site"});
+    for run in ["run_1", "run_2"] {
+        let asked = call_in(&mesh, run, "navigate", params.clone());
+        let begun = wait_until("a browser starts", MAX, || !processes(&mark).is_empty());
+        tokio::select! {
+            _ = asked => panic!("it cannot be open by then"),
+            () = begun => {}
+        }
+    }
+    wait_until("no browser is left", MAX, || processes(&mark).is_empty()).await;
+    mesh.stop().await;
+}
+
+#[tokio::test]
 async fn missing_browser_is_explained() {
     let site = Site::start().await;
     let mesh = engine_with(&site, |c| c.set("browser.executable", "/nowhere/chromium")).await;
