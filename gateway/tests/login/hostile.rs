@@ -32,6 +32,7 @@ async fn went(http: &Http, names: &[&str], params: &Value) -> Vec<Went> {
     out
 }
 
+#[expect(clippy::too_many_lines, reason = "one list of cases")]
 #[tokio::test]
 async fn call_is_as_strong_as_what_it_does_however_it_is_written() {
     let engines = ["http", "email", "file", "db"].map(noting);
