@@ -7,8 +7,8 @@ mod mail;
 mod mariadb;
 mod otlp;
 mod part;
-mod redis;
 mod postgres;
+mod redis;
 mod user;
 
 pub use consul::Consul;
@@ -16,5 +16,5 @@ pub use consul_stand_in::ConsulStandIn;
 pub use mail::Mail;
 pub use mariadb::MariaDb;
 pub use otlp::{Otlp, TracedSpan};
-pub use redis::Redis;
 pub use postgres::Postgres;
+pub use redis::Redis;

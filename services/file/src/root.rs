@@ -327,6 +327,7 @@ mod tests {
             };
             let config = Config {
                 roots: [(name.to_owned(), root)].into(),
+                ..Config::default()
             };
             Roots::new(folder.path(), &config).map_err(|e| e.to_string())
         };

@@ -36,6 +36,7 @@ impl Bench {
                 ("given".to_owned(), root("given", false, Some("/given"))),
             ]
             .into(),
+            ..Config::default()
         };
         let engine = Engine::new(
             folder.path().join("state"),
