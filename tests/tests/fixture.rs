@@ -208,10 +208,17 @@ async fn reflection_describes_them_with_their_options() {
     expect![[r#"
         [
             "fixture.v1.FixtureService",
+            "gearmesh.browser.v1.BrowserService",
+            "gearmesh.db.v1.DbService",
+            "gearmesh.email.v1.EmailService",
+            "gearmesh.events.v1.EventsService",
             "gearmesh.file.v1.FileService",
             "gearmesh.http.v1.HttpService",
+            "gearmesh.identity.v1.IdentityService",
             "gearmesh.orchestrator.v1.OrchestratorService",
+            "gearmesh.scheduler.v1.SchedulerService",
             "gearmesh.state.v1.StateService",
+            "gearmesh.vault.v1.VaultService",
         ]
     "#]]
     .assert_debug_eq(&services);

@@ -67,7 +67,18 @@ async fn one() -> Vec<Mesh> {
 async fn several() -> Vec<Mesh> {
     let mut meshes = Vec::new();
     let mut there: Vec<(&str, String)> = Vec::new();
-    for engine in ["state", "file", "http"] {
+    for engine in [
+        "state",
+        "file",
+        "http",
+        "vault",
+        "db",
+        "email",
+        "browser",
+        "events",
+        "identity",
+        "scheduler",
+    ] {
         let mesh = Mesh::start(&Settings::default().only(engine)).await;
         there.push((engine, mesh.url()));
         meshes.push(mesh);

@@ -56,6 +56,9 @@ pub async fn demo_db(folder: &Path) -> Result<PathBuf, Error> {
         let _ = std::fs::remove_file(&fresh);
         let filled = fill(&fresh).await;
         filled.map_err(|e| unusable(std::io::Error::other(e)))?;
+        // As all of the state: for its owner alone.
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&fresh, private).map_err(unusable)?;
         std::fs::rename(&fresh, &path).map_err(unusable)?;
     }
     path.canonicalize().map_err(unusable)
