@@ -12,6 +12,7 @@ mod constraint;
 mod duration;
 mod plan;
 mod read;
+mod reference;
 mod scalar;
 mod schema;
 #[cfg(test)]
@@ -64,6 +65,14 @@ pub fn validate(message: &DynamicMessage) -> Vec<Violation> {
     let mut out = Vec::new();
     constraint::message(&plan, plan::ROOT, message, &violation::At::Root, &mut out);
     out
+}
+
+/// The path of the first secret field that refers to a secret of the vault; none: the
+/// request needs no vault.
+#[must_use]
+pub fn reference(message: &DynamicMessage) -> Option<String> {
+    let plan = plan::of(&message.descriptor());
+    reference::first(&plan, plan::ROOT, message, &violation::At::Root)
 }
 
 /// Writes a message as JSON: scalar defaults, empty lists and maps included, secret

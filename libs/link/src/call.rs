@@ -98,6 +98,20 @@ pub enum MetadataError {
 }
 
 impl Call {
+    /// The key by which effects are known. Outside of a run it is the caller's own
+    /// text, and counts for that caller alone: nobody gets the answer of another, or
+    /// takes its keys beforehand. A run's key is the orchestrator's, who fences it by
+    /// that.
+    #[must_use]
+    pub fn own_key(&self) -> Option<String> {
+        let key = self.key.as_ref()?;
+        Some(match (&self.run, &self.principal) {
+            // No principal has a blank in its name.
+            (None, Some(principal)) => format!("{principal} {key}"),
+            _ => key.clone(),
+        })
+    }
+
     /// Writes the call into the metadata of a request.
     ///
     /// # Errors

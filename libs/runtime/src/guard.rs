@@ -23,7 +23,7 @@ use tower::{Service, ServiceExt};
 
 use gearmesh_api::MESSAGE_MAX;
 use gearmesh_api::tool::v1::CommonFault;
-use gearmesh_catalog::{Class, Keyed as KeyClass, Tool, json};
+use gearmesh_catalog::{Class, Keyed as KeyClass, Tool, includes, json};
 use gearmesh_fault::{Failure, Refusal};
 use gearmesh_link::{Call, Mesh, Peer};
 use gearmesh_store::Begin;
@@ -37,6 +37,9 @@ use crate::trace::{self, Served};
 
 /// Length of the prefix of a gRPC message: a flag and four bytes of length.
 const FRAME_HEAD: usize = 5;
+
+/// The scope of those who may let engines use what the vault keeps.
+const REFERENCES: &str = "vault:read";
 
 type Response = http::Response<Body>;
 
@@ -145,6 +148,9 @@ impl Guard {
                 .map(|v| (v.path, v.message))
                 .collect();
             return refuse(Refusal::parameters(fields));
+        }
+        if let Err(refusal) = may_refer(&known, &message) {
+            return refuse(refusal);
         }
         let request = http::Request::from_parts(parts, Body::new(Full::new(bytes)));
         if known.call.key.is_some() {
@@ -318,6 +324,25 @@ fn message_of(frame: &Bytes, tool: &Tool) -> Result<DynamicMessage, Refusal> {
     }
     DynamicMessage::decode(tool.method.input(), body)
         .map_err(|e| malformed(&format!("is no {}: {e}", tool.method.input().full_name())))
+}
+
+/// Whoever lets an engine use a secret of the vault may at least see that it is there:
+/// an engine that sends what it is given could else be made to send any of them.
+fn may_refer(known: &Known, message: &DynamicMessage) -> Result<(), Refusal> {
+    let Some(scopes) = &known.call.scopes else {
+        return Ok(());
+    };
+    if (scopes.split_whitespace()).any(|held| includes(held, REFERENCES)) {
+        return Ok(());
+    }
+    let Some(path) = json::reference(message) else {
+        return Ok(());
+    };
+    let text = format!(
+        "`{path}` of `{}` refers to a secret, which needs the scope `{REFERENCES}`",
+        known.tool.id
+    );
+    Err(Refusal::new(CommonFault::PermissionDenied, text).with("scope", REFERENCES))
 }
 
 /// Hash of a request, independent of the order in which its maps were written.

@@ -23,18 +23,14 @@ impl Keyed {
         request.extensions().get::<Self>().cloned()
     }
 
-    /// The entry that this call makes in a ledger.
-    ///
-    /// Outside of a run the key is the caller's own text, and counts for that caller
-    /// alone: nobody gets the answer of another, or takes its keys beforehand. A run's
-    /// key is the orchestrator's, who fences it by that.
+    /// The entry that this call makes in a ledger, under [`Call::own_key`].
     #[must_use]
     pub fn entry(&self) -> gearmesh_store::Call {
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         gearmesh_store::Call {
             owner: self.engine.to_owned(),
             tool: self.tool.clone(),
-            key: self.key(),
+            key: self.call.own_key().unwrap_or_default(),
             run: self.call.run.clone().unwrap_or_default(),
             task: self.call.task.clone().unwrap_or_default(),
             item: i64::from(self.call.item),
@@ -42,14 +38,6 @@ impl Keyed {
             epoch: signed(self.call.epoch),
             attempt: i64::from(self.call.attempt),
             hash: self.hash,
-        }
-    }
-    fn key(&self) -> String {
-        let key = self.call.key.clone().unwrap_or_default();
-        match (&self.call.run, &self.call.principal) {
-            // No principal has a blank in its name.
-            (None, Some(principal)) => format!("{principal} {key}"),
-            _ => key,
         }
     }
 }

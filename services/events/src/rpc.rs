@@ -51,8 +51,8 @@ impl EventsService for Rpc {
         let payload = payload.unwrap_or_else(|| NOTHING.into());
         serde_json::from_slice::<serde::de::IgnoredAny>(&payload).map_err(Error::Payload)?;
         let event = NewEvent {
-            id: match &call.key {
-                Some(key) => event_id::of_key(key),
+            id: match call.own_key() {
+                Some(key) => event_id::of_key(&key),
                 None => event_id::by_chance(self.context.rng().as_ref()),
             },
             topic: Topic::parse(&request.topic).map_err(Error::from)?,

@@ -118,6 +118,14 @@ async fn key_publishes_once(scene: Scene) {
     let first = client.publish(keyed("t")).await.unwrap().into_inner();
     let again = client.publish(keyed("t")).await.unwrap().into_inner();
     assert_eq!(first, again);
+    // A key is its caller's own: another may have chosen the same.
+    let mut of_ada = keyed("t");
+    (of_ada.metadata_mut()).insert(
+        gearmesh_link::names::PRINCIPAL,
+        "token/ada".parse().unwrap(),
+    );
+    let of_ada = client.publish(of_ada).await.unwrap().into_inner();
+    assert_ne!(of_ada.event_id, first.event_id);
     let refused = client.publish(keyed("u")).await.unwrap_err();
     assert_eq!(reason(&refused), "KEY_REUSED");
     if scene.has_instances() {

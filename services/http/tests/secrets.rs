@@ -220,6 +220,44 @@ async fn bearer_has_its_scheme_and_answers_stay_whole() {
 }
 
 #[tokio::test]
+async fn reference_needs_the_scope_of_the_vault() {
+    let scene = Scene::start().await;
+    let as_one_who_may = |scopes: &str| Call {
+        scopes: Some(scopes.to_owned()),
+        ..Call::default()
+    };
+    let ask = |params: Value, scopes: &str| {
+        scene
+            .mesh
+            .call_as("http.request", params, as_one_who_may(scopes))
+    };
+    let refers =
+        json!({"connection": "plain", "url": "/text", "secretHeaders": {"X-Key": REFERENCE}});
+
+    for scopes in [
+        "http:*",
+        "http:write",
+        "http:write state:* vault:reveal",
+        "",
+    ] {
+        let refusal = Failure::of(&ask(refers.clone(), scopes).await.unwrap_err());
+        assert_eq!(refusal.reason, "PERMISSION_DENIED", "{scopes}");
+        assert_eq!(refusal.metadata["scope"], "vault:read", "{scopes}");
+        assert!(refusal.message.contains("secretHeaders"), "{refusal:?}");
+    }
+    assert_eq!(scene.requests(), 0, "nothing was sent");
+
+    for scopes in ["http:write vault:read", "http:* vault:write", "*"] {
+        ask(refers.clone(), scopes).await.unwrap();
+        assert!(scene.last().contains(TOKEN), "{scopes}");
+    }
+    // The connection is the operator's: whoever may use it needs nothing more.
+    let by_connection = json!({"connection": "keyed", "url": "/text"});
+    ask(by_connection, "http:write").await.unwrap();
+    assert!(scene.last().contains(TOKEN));
+}
+
+#[tokio::test]
 async fn member_and_version_of_a_secret_are_sent() {
     let scene = Scene::start().await;
     scene.store("login", r#"{"key": "first-key-1"}"#).await;

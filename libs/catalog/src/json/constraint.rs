@@ -4,11 +4,9 @@ use prost_reflect::{DynamicMessage, Kind, Value};
 
 use super::duration;
 use super::plan::{Count, FieldPlan, Plan, Shape};
+use super::reference::REFERENCE;
 use super::scalar;
 use super::violation::{At, Violation, ViolationKind};
-
-/// How a reference to a secret begins, in a field that takes one.
-const REFERENCE: &str = "vault://";
 
 /// The violation of a required field that is absent.
 pub(crate) fn missing(at: &At<'_>) -> Violation {

@@ -10,7 +10,7 @@ use expect_test::{Expect, expect};
 use prost_reflect::{DynamicMessage, MessageDescriptor, Value as Proto};
 use serde_json::{Value, json};
 
-use super::{ViolationKind, check, decode, encode, schema_in, schema_out, validate};
+use super::{ViolationKind, check, decode, encode, reference, schema_in, schema_out, validate};
 use crate::fixture;
 
 const KINDS: &str = r#"

@@ -27,6 +27,8 @@ pub(crate) struct Setting {
     pub(crate) task: String,
     /// On whose behalf the run was started.
     pub(crate) principal: String,
+    /// What that one may do; none: everything.
+    pub(crate) scopes: Option<String>,
     pub(crate) folder: Option<PathBuf>,
     pub(crate) timeout: Option<Duration>,
     /// How often the engine itself may try again.
@@ -87,6 +89,7 @@ fn call(setting: &Setting, dispatch: &Dispatch) -> Call {
         retries: Some(setting.retries),
         instance: Some(dispatch.served_by.clone()).filter(|i| !i.is_empty()),
         principal: Some(setting.principal.clone()).filter(|p| !p.is_empty()),
+        scopes: setting.scopes.clone(),
         ..Call::default()
     }
 }

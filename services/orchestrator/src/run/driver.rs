@@ -262,6 +262,7 @@ impl Driver {
             run: self.state.run.clone(),
             task: definition.id.clone(),
             principal: self.state.principal.clone(),
+            scopes: self.state.scopes.clone(),
             folder: (!self.state.folder.is_empty()).then(|| PathBuf::from(&self.state.folder)),
             timeout: definition.timeout,
             retries: if own_retries { OKTYV_RETRIES } else { 0 },

@@ -268,6 +268,28 @@ fn secrets_are_never_written() {
 }
 
 #[test]
+fn reference_is_found_wherever_a_secret_may_stand() {
+    let secrets = fixture::message(RULES, "Secrets");
+    for (value, path) in [
+        (json!({"token": "vault://a/b"}), Some("token")),
+        (
+            json!({"token": "postgres://me:vault://a/b@db/x"}),
+            Some("token"),
+        ),
+        (
+            json!({"headers": {"a": "x", "b": "vault://a/b"}}),
+            Some("headers.b"),
+        ),
+        (json!({"keys": ["x", "vault://a/b"]}), Some("keys[1]")),
+        (json!({"plain": "vault://a/b", "token": "t"}), None),
+        (json!({}), None),
+    ] {
+        let decoded = decode(&secrets, value.clone()).expect("fits");
+        assert_eq!(reference(&decoded).as_deref(), path, "{value}");
+    }
+}
+
+#[test]
 fn any_of_an_unknown_type_shows_its_bytes() {
     let kinds = kinds();
     same(
