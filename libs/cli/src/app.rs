@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use gearmesh_catalog::Catalog;
@@ -54,9 +55,12 @@ pub fn main(starter: Starter) -> ExitCode {
     }
 }
 
-/// Meshes of the folder that a run is taken to before it is given up: each time the one
-/// that was found has ended in the same moment.
-const PEERS_MAX: u32 = 5;
+/// How long a run is taken from one mesh of the folder to the next, each of which ends in
+/// the moment in which it is found, before it is given up: as long as one may drain.
+const PEERS_MAX: Duration = Duration::from_secs(10);
+
+/// Time between two looks for a mesh.
+const PEERS_LOOK: Duration = Duration::from_millis(25);
 
 /// How many threads a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,17 +160,22 @@ impl App {
         let name = args.file.clone().unwrap_or_default();
         let request = run::prepare(self, &args, &name)?;
         self.log("error");
-        for _ in 1..PEERS_MAX {
+        let deadline = Instant::now() + PEERS_MAX;
+        loop {
             match block_on(self.threads(), run::run(self, &request)) {
                 // The process that served the folder has ended meanwhile. The request has a
                 // key, so another of its mesh answers the same run.
-                Err(Error::Unreachable { .. }) if self.globals.server.is_none() => {
+                Err(error)
+                    if self.globals.server.is_none()
+                        && error.is_departure()
+                        && Instant::now() < deadline =>
+                {
+                    std::thread::sleep(PEERS_LOOK);
                     self.find_server()?;
                 }
                 other => return other,
             }
         }
-        block_on(self.threads(), run::run(self, &request))
     }
 
     fn tool(&mut self, command: ToolCommand) -> Result<Exit, Error> {

@@ -101,6 +101,15 @@ pub(crate) struct Report {
 }
 
 impl Error {
+    /// Whether the server has ended, or is about to: nothing was done.
+    pub(crate) fn is_departure(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Call(failure) => failure.reason == "SHUTTING_DOWN",
+            _ => false,
+        }
+    }
+
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::Usage {
             message: message.into(),
