@@ -14,7 +14,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 
 use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_fault::Refusal;
@@ -186,6 +186,15 @@ fn agent(pem: &[u8]) -> Option<String> {
     }
 }
 
+/// Whether the first certificate of this PEM is past its end.
+fn has_ended(pem: &[u8]) -> bool {
+    let Ok(der) = CertificateDer::from_pem_slice(pem) else {
+        return false;
+    };
+    X509Certificate::from_der(&der)
+        .is_ok_and(|(_, leaf)| leaf.validity().not_after < ASN1Time::now())
+}
+
 /// A link to a gateway at an `http://` or `https://` address, with a login. The
 /// gateway's certificate must name the host of the address. Connects at the first
 /// call, and again whenever the connection is lost.
@@ -235,6 +244,8 @@ pub fn remote_as(url: &str, login: &Login) -> Result<Link, Error> {
         })
         .transpose()?;
     let client = login.client();
+    let chain = login.certificate.as_ref().map(|(chain, _)| chain.clone());
+    let chain = chain.unwrap_or_default();
     let url = url.to_owned();
     let channel = endpoint
         .connect_lazy()
@@ -250,7 +261,10 @@ pub fn remote_as(url: &str, login: &Login) -> Result<Link, Error> {
         channel,
         move |result: Result<http::Response<Body>, LinkError>| {
             result.or_else(|error| {
-                let unmet = Unmet::of(&error).ok_or(error)?;
+                // The server's alert may be lost when it closes at once; an end of
+                // ours is known without it.
+                let ended = || has_ended(&chain).then_some(Unmet::ClientExpired);
+                let unmet = Unmet::of(&error).or_else(ended).ok_or(error)?;
                 let refusal = unmet.refusal(&url, &host, &client);
                 Ok::<_, LinkError>(tonic::Status::from(refusal).into_http())
             })
