@@ -12,9 +12,6 @@ use crate::site::{Place, call, direct, leaf_of, passing, places};
 /// Runs around each kill.
 const RUNS: usize = 200;
 
-/// The same for the browser, each of whose runs opens a session: some 300 ms of a core.
-const BROWSER_RUNS: usize = 40;
-
 /// Within this a dead instance is no longer among the healthy.
 const LEAVES_MAX: Duration = Duration::from_secs(12);
 
@@ -25,32 +22,22 @@ const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
 const LOOK: Duration = Duration::from_millis(50);
 
-/// An engine with two instances, a workflow of it that may be repeated, and how often it runs.
-const ENGINES: [(&str, Source, usize); 5] = [
-    (
-        "http",
-        |_| task("http.request, connection: demo-site, params: {url: /api/alpha}"),
-        RUNS,
-    ),
-    (
-        "file",
-        |n| {
-            task(&format!(
-                "file.write, params: {{path: 'work://{n}.txt', content: hello}}"
-            ))
-        },
-        RUNS,
-    ),
-    (
-        "db",
-        |_| task("db.query, connection: demo-db, params: {table: orders}"),
-        RUNS,
-    ),
-    (
-        "email",
-        |_| task("email.imap_search, connection: demo-inbox, params: {limit: 1}"),
-        RUNS,
-    ),
+/// An engine with two instances, and a workflow of it that may be repeated.
+const ENGINES: [(&str, Source); 5] = [
+    ("http", |_| {
+        task("http.request, connection: demo-site, params: {url: /api/alpha}")
+    }),
+    ("file", |n| {
+        task(&format!(
+            "file.write, params: {{path: 'work://{n}.txt', content: hello}}"
+        ))
+    }),
+    ("db", |_| {
+        task("db.query, connection: demo-db, params: {table: orders}")
+    }),
+    ("email", |_| {
+        task("email.imap_search, connection: demo-inbox, params: {limit: 1}")
+    }),
     (
         "browser",
         // A page that is open in a dead browser is lost; the task opens it again.
@@ -59,7 +46,6 @@ const ENGINES: [(&str, Source, usize); 5] = [
                 "browser.navigate, connection: demo-site, params: {url: /items}, retry: {attempts: 3, delay: 200ms}",
             )
         },
-        BROWSER_RUNS,
     ),
 ];
 
@@ -71,11 +57,11 @@ fn task(tool: &str) -> String {
 async fn killed_instance_fails_no_run() {
     let mesh = LocalMesh::start(&[]).await;
     let before = places(&mesh).await;
-    for (engine, source, count) in ENGINES {
+    for (engine, source) in ENGINES {
         let instance = format!("{engine}-1");
         let started = Instant::now();
-        let load = Load::start(&mesh, source, count);
-        load.until(count / 2).await;
+        let load = Load::start(&mesh, source, RUNS);
+        load.until(RUNS / 2).await;
         mesh.kill(&instance).await;
         let killed = Instant::now();
         while passing(&mesh, engine).await.contains(&instance) {
@@ -89,19 +75,19 @@ async fn killed_instance_fails_no_run() {
         let ended = load.all().await;
         let failed = failed(&ended);
         println!(
-            "RESULT 3.4: {engine}: {count} runs in {:.1?}, {instance} killed at half, {} failed; it left Consul's list after {left:.1?}",
+            "RESULT 3.4: {engine}: {RUNS} runs in {:.1?}, {instance} killed at half, {} failed; it left Consul's list after {left:.1?}",
             started.elapsed(),
             failed.len()
         );
         assert!(
-            failed.is_empty() && ended.len() == count,
+            failed.is_empty() && ended.len() == RUNS,
             "{} {failed:#?}",
             ended.len()
         );
     }
     let again = mesh.script("up", &[]).await;
     assert_eq!(again.code, 0, "{}", again.err);
-    for (engine, source, _) in ENGINES {
+    for (engine, source) in ENGINES {
         serves_again(&mesh, &before, engine).await;
         let ended = Load::start(&mesh, source, 16).all().await;
         assert!(failed(&ended).is_empty(), "{ended:#?}");
@@ -134,7 +120,7 @@ async fn serves_again(mesh: &LocalMesh, before: &[Place], engine: &str) {
 /// An agent that forgot everything is told again, and no run notices.
 #[expect(clippy::print_stdout, reason = "figures of the test")]
 async fn consul_restarted(mesh: &LocalMesh) {
-    let (_, source, _) = ENGINES[0];
+    let (_, source) = ENGINES[0];
     let before = places(mesh).await;
     let load = Load::start(mesh, source, usize::MAX / 2);
     load.until(50).await;

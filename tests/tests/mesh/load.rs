@@ -14,8 +14,8 @@ use crate::site::{http, pair};
 /// Callers at once, as the issue has it.
 const CALLERS: usize = 8;
 
-/// How long all runs may take.
-const RUNS_MAX: Duration = Duration::from_secs(180);
+/// How long all runs may take: those of the browser open two hundred sessions.
+const RUNS_MAX: Duration = Duration::from_secs(600);
 
 /// A workflow of run number n.
 pub(crate) type Source = fn(usize) -> String;
