@@ -36,7 +36,7 @@ pub fn check(source: &Source<'_>, catalog: Option<&Catalog>) -> Checked {
             .map_or(Dialect::Native, |tree| detect(source.text, tree))
     });
     let workflow = tree.and_then(|tree| {
-        if source.dialect.is_none() && is_ordinaut(&tree) {
+        if is_ordinaut(&tree) && matches!(source.dialect, None | Some(Dialect::Ordinaut)) {
             let start = Span::new(tree.span.start, tree.span.start);
             report.error(
                 "NOT_IMPLEMENTED",
@@ -48,6 +48,7 @@ pub fn check(source: &Source<'_>, catalog: Option<&Catalog>) -> Checked {
         match dialect {
             Dialect::Native => native::read(&mut report, &tree, catalog),
             Dialect::Oktyv => oktyv::read(&mut report, &tree, catalog),
+            Dialect::Ordinaut => None,
         }
     });
     let workflow = workflow.filter(|_| !report.failed());

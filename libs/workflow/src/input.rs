@@ -92,46 +92,7 @@ impl Workflow {
         &self,
         given: &Map<String, Value>,
     ) -> Result<Map<String, Value>, Vec<InputError>> {
-        let mut errors: Vec<InputError> = Vec::new();
-        let known: HashSet<&str> = self
-            .inputs
-            .iter()
-            .map(|input| input.name.as_str())
-            .collect();
-        for name in given.keys() {
-            if !known.contains(name.as_str()) {
-                errors.push(self.unknown_input(name));
-            }
-        }
-        let mut bound = Map::with_capacity(self.inputs.len());
-        for input in &self.inputs {
-            let value = match (given.get(&input.name), &input.default) {
-                (Some(value), _) => {
-                    errors.extend(
-                        input
-                            .faults(value)
-                            .into_iter()
-                            .map(|fault| InputError::new(&input.name, fault)),
-                    );
-                    value.clone()
-                }
-                (None, Some(default)) => default.clone(),
-                (None, None) if input.required => {
-                    errors.push(InputError::new(
-                        &input.name,
-                        format!("input `{}` is required", input.name),
-                    ));
-                    continue;
-                }
-                (None, None) => Value::Null,
-            };
-            bound.insert(input.name.clone(), value);
-        }
-        if errors.is_empty() {
-            Ok(bound)
-        } else {
-            Err(errors)
-        }
+        bind(&self.inputs, given)
     }
 
     /// As [`Workflow::bind_inputs`], from texts as a command line has them: each is read as its input's type.
@@ -161,25 +122,73 @@ impl Workflow {
             Err(others) => Err(errors.into_iter().chain(others).collect()),
         }
     }
+}
 
-    fn unknown_input(&self, name: &str) -> InputError {
-        let names = self.inputs.iter().map(|input| input.name.as_str());
-        let question =
-            nearest(name, names.clone()).map(|near| format!("; did you mean `{}`?", near.name));
-        let message = format!(
-            "no input is called `{}`{}",
-            quote(name),
-            question.unwrap_or_default()
-        );
-        let mut error = InputError::new(name, message);
-        let all: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-        error.hints.push(if all.is_empty() {
-            "the workflow has no inputs".to_owned()
-        } else {
-            format!("the inputs are {}", all.join(", "))
-        });
-        error
+/// Checks values against what is declared and fills in defaults; what is absent without a
+/// default is null.
+///
+/// # Errors
+///
+/// Every value that is unknown, missing or does not fit its schema.
+pub fn bind(
+    inputs: &[InputSpec],
+    given: &Map<String, Value>,
+) -> Result<Map<String, Value>, Vec<InputError>> {
+    let mut errors: Vec<InputError> = Vec::new();
+    let known: HashSet<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+    for name in given.keys() {
+        if !known.contains(name.as_str()) {
+            errors.push(unknown_input(inputs, name));
+        }
     }
+    let mut bound = Map::with_capacity(inputs.len());
+    for input in inputs {
+        let value = match (given.get(&input.name), &input.default) {
+            (Some(value), _) => {
+                errors.extend(
+                    input
+                        .faults(value)
+                        .into_iter()
+                        .map(|fault| InputError::new(&input.name, fault)),
+                );
+                value.clone()
+            }
+            (None, Some(default)) => default.clone(),
+            (None, None) if input.required => {
+                errors.push(InputError::new(
+                    &input.name,
+                    format!("input `{}` is required", input.name),
+                ));
+                continue;
+            }
+            (None, None) => Value::Null,
+        };
+        bound.insert(input.name.clone(), value);
+    }
+    if errors.is_empty() {
+        Ok(bound)
+    } else {
+        Err(errors)
+    }
+}
+
+fn unknown_input(inputs: &[InputSpec], name: &str) -> InputError {
+    let names = inputs.iter().map(|input| input.name.as_str());
+    let question =
+        nearest(name, names.clone()).map(|near| format!("; did you mean `{}`?", near.name));
+    let message = format!(
+        "no input is called `{}`{}",
+        quote(name),
+        question.unwrap_or_default()
+    );
+    let mut error = InputError::new(name, message);
+    let all: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    error.hints.push(if all.is_empty() {
+        "the workflow has no inputs".to_owned()
+    } else {
+        format!("the inputs are {}", all.join(", "))
+    });
+    error
 }
 
 /// Makes the checker of a schema: without network, and with patterns that take linear time.

@@ -22,6 +22,7 @@ mod graph;
 mod ids;
 mod input;
 mod keys;
+mod kind;
 mod model;
 mod names;
 mod native;
@@ -33,6 +34,7 @@ mod plan;
 mod policy;
 mod render;
 mod retry;
+mod rules;
 mod scalar;
 mod shape;
 mod source;
@@ -40,21 +42,26 @@ mod spec;
 mod syntax;
 mod task;
 mod tree;
+mod trigger;
 mod value;
 
 pub use check::{Checked, check};
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Edit, Location, Severity, apply_edits};
 pub use field::DURATION_MAX;
 pub use graph::{Edge, Graph};
-pub use input::{InputError, InputSpec};
+pub use input::{InputError, InputSpec, bind};
+pub use kind::{Approve, Kind, OnTimeout, Wait};
 pub use model::{
-    Each, ITEMS_MAX, Kind, MAX_CONCURRENT, OnError, OnItemError, RunIf, TOOL_TIMEOUT, Task,
-    TaskOnError, Workflow,
+    AS_NAME, Body, BodyId, Cache, Concurrency, Each, ITEMS_MAX, MAX_CONCURRENT, OnConflict,
+    OnError, OnItemError, OnUnknown, PRIORITY, Repeat, RunIf, TOOL_TIMEOUT, Task, TaskOnError,
+    Undo, Workflow,
 };
 pub use node::Node;
 pub use plan::{Plan, PlannedEdge, PlannedTask, plan};
 pub use render::render;
 pub use retry::{ATTEMPTS_MAX, Backoff, Retry, WAIT_MAX};
+pub use rules::{RULES, Rule};
 pub use source::{Dialect, EDGES_MAX, FILE_MAX, Source, TASKS_MAX};
 pub use spec::INPUTS_MAX;
 pub use tree::{ALIASES_MAX, NESTING_MAX};
+pub use trigger::Trigger;

@@ -82,19 +82,16 @@ pub(crate) fn read(
     let edges = reader.edges;
     let graph = graph(report, edges, trees)?;
     Some(Workflow {
-        name: head.name?,
         title: head.title,
         description: head.description,
         labels: head.labels,
-        dialect: Dialect::Native,
         inputs: inputs?,
         vars: vars?,
         max_concurrent: head.max_concurrent,
         timeout: head.timeout,
         on_error: head.on_error,
-        tasks: tasks?,
         outputs: outputs?,
-        graph,
+        ..Workflow::new(head.name?, Dialect::Native, tasks?, graph)
     })
 }
 

@@ -46,20 +46,13 @@ pub(crate) fn read(
         parts.warn(report, &ids, catalog);
     }
     warn_of_keys(report, root, trees);
+    let tasks = tasks.into_iter().map(|parts| parts.task).collect();
+    let name = Dialect::Oktyv.as_str().to_owned();
     Some(Workflow {
-        name: Dialect::Oktyv.as_str().to_owned(),
-        title: None,
-        description: None,
-        labels: Vec::new(),
-        dialect: Dialect::Oktyv,
-        inputs: Vec::new(),
-        vars: Vec::new(),
         max_concurrent: config.max_concurrent,
         timeout: config.timeout,
         on_error: config.on_error,
-        tasks: tasks.into_iter().map(|parts| parts.task).collect(),
-        outputs: Vec::new(),
-        graph,
+        ..Workflow::new(name, Dialect::Oktyv, tasks, graph)
     })
 }
 

@@ -3,7 +3,8 @@
 use gearmesh_catalog::{Catalog, Class, Effect, Keyed, Tool};
 use serde_json::{Map, Value};
 
-use crate::model::{Each, Kind, Task, Workflow};
+use crate::kind::Kind;
+use crate::model::{Each, Task, Workflow};
 use crate::node::Node;
 use crate::params::same_name;
 
@@ -53,7 +54,7 @@ pub struct PlannedEdge {
 /// Plans a workflow.
 #[must_use]
 pub fn plan(workflow: &Workflow, catalog: &Catalog) -> Plan {
-    let graph = &workflow.graph;
+    let graph = workflow.graph();
     let id = |task: usize| workflow.tasks[task].id.clone();
     let ids = |tasks: &[usize]| tasks.iter().map(|task| id(*task)).collect::<Vec<_>>();
     let mut level_of = vec![0; workflow.tasks.len()];
@@ -102,6 +103,11 @@ fn planned(task: &Task, level: usize, catalog: &Catalog) -> PlannedTask {
             places(values, "set", &mut dynamic);
             (None, None)
         }
+        Kind::Workflow { params, .. } => {
+            places(params, "params", &mut dynamic);
+            (None, None)
+        }
+        Kind::Approve(_) | Kind::Wait(_) | Kind::Group { .. } => (None, None),
     };
     PlannedTask {
         id: task.id.clone(),

@@ -27,6 +27,8 @@ pub enum Dialect {
     Native,
     /// The JSON of `parallel_execute`.
     Oktyv,
+    /// A task of Ordinaut: a schedule with a pipeline of steps.
+    Ordinaut,
 }
 
 impl Dialect {
@@ -36,6 +38,7 @@ impl Dialect {
         match self {
             Dialect::Native => "native",
             Dialect::Oktyv => "oktyv",
+            Dialect::Ordinaut => "ordinaut",
         }
     }
 
@@ -45,6 +48,7 @@ impl Dialect {
         match name {
             "native" => Some(Dialect::Native),
             "oktyv" => Some(Dialect::Oktyv),
+            "ordinaut" => Some(Dialect::Ordinaut),
             _ => None,
         }
     }

@@ -7,7 +7,8 @@ use gearmesh_catalog::Catalog;
 use crate::diagnostic::{Report, quote};
 use crate::ids;
 use crate::keys::{self, Fields};
-use crate::model::{Each, ITEMS_MAX, Kind, OnItemError, RunIf, TOOL_TIMEOUT, Task};
+use crate::kind::Kind;
+use crate::model::{Each, ITEMS_MAX, OnItemError, RunIf, TOOL_TIMEOUT, Task};
 use crate::native::needed;
 use crate::node::Node;
 use crate::retry::Retry;
@@ -106,8 +107,6 @@ impl TaskReader<'_> {
             .get("onItemError")
             .and_then(|entry| field::choice(report, entry, owner, &ON_ITEM_ERROR, &[]));
         Some(Task {
-            id: id.to_owned(),
-            kind: kind?,
             connection,
             when,
             run_if: run_if.unwrap_or(RunIf::Ready),
@@ -119,9 +118,8 @@ impl TaskReader<'_> {
             on_error,
             expect,
             idempotency_key,
-            priority: 0,
-            vault: None,
             as_name,
+            ..Task::new(id.to_owned(), kind?)
         })
     }
 

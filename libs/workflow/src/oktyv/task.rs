@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::value::{INVALID, millis, text, whole, wrong};
 use crate::diagnostic::{Report, quote};
-use crate::model::{Kind, OnItemError, RunIf, TOOL_TIMEOUT, Task};
+use crate::kind::Kind;
+use crate::model::{RunIf, TOOL_TIMEOUT, Task};
 use crate::node::Node;
 use crate::params::{Call, Level, is_dynamic};
 use crate::retry::{ATTEMPTS_MAX, Backoff, Retry};
@@ -91,26 +92,17 @@ impl<'t> Parts<'t> {
         let needs = get("dependsOn")
             .map(|entry| needs(report, &entry.value, &owner))
             .unwrap_or_default();
+        let kind = Kind::Tool {
+            name: tool?,
+            params: params?,
+        };
         let task = Task {
-            id: id?,
-            kind: Kind::Tool {
-                name: tool?,
-                params: params?,
-            },
-            connection: None,
-            when: None,
             run_if: RunIf::AllSucceeded,
-            each: None,
-            as_name: "item".to_owned(),
-            max_concurrent: None,
-            on_item_error: OnItemError::Stop,
             retry,
             timeout: timeout.flatten().or(Some(TOOL_TIMEOUT)),
-            on_error: None,
-            expect: None,
-            idempotency_key: None,
             priority: priority.unwrap_or(0),
             vault,
+            ..Task::new(id?, kind)
         };
         let (id, tool) = (get("id")?, get("tool")?);
         Some(Parts {

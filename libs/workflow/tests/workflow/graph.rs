@@ -47,7 +47,7 @@ fn needs_come_from_the_list_and_from_expressions() {
         a -> e by needs
         chain ["a", "b", "c", "d"]
     "#]]
-    .assert_eq(&shown(&workflow.graph, &ids));
+    .assert_eq(&shown(workflow.graph(), &ids));
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn levels_are_longest_chains() {
     for _ in 0..200 {
         let tasks = rng.usize(1..40);
         let needs = random(&mut rng, tasks, 4);
-        let graph = workflow(&file(&needs)).graph;
+        let graph = workflow(&file(&needs)).graph().clone();
         let mut level = vec![0; tasks];
         for (depth, tasks) in graph.levels.iter().enumerate() {
             assert!(tasks.is_sorted() && !tasks.is_empty());
@@ -180,8 +180,8 @@ fn largest_graph_is_read() {
     let edges: usize = needs.iter().map(Vec::len).sum();
     needs[tasks - 1].extend(0..EDGES_MAX - edges);
     let workflow = workflow(&file(&needs));
-    assert_eq!(workflow.graph.edges.len(), EDGES_MAX);
-    assert_eq!(workflow.graph.levels.len(), tasks);
+    assert_eq!(workflow.graph().edges.len(), EDGES_MAX);
+    assert_eq!(workflow.graph().levels.len(), tasks);
     needs[tasks - 1].push(EDGES_MAX - edges);
     let errors = checked(&file(&needs)).errors;
     expect!["f.yaml:1:1: FILE_TOO_LARGE: the tasks have 50001 needs; the limit is 50000"]

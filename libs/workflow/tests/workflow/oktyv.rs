@@ -49,8 +49,8 @@ fn request_is_read_with_its_defaults() {
         retry.applies("FILE_NOT_FOUND", false)
             && !retry.applies("VARIABLE_RESOLUTION_ERROR", false)
     );
-    assert_eq!(workflow.graph.levels, [vec![0], vec![1]]);
-    assert_eq!(workflow.graph.edges.len(), 1);
+    assert_eq!(workflow.graph().levels, [vec![0], vec![1]]);
+    assert_eq!(workflow.graph().edges.len(), 1);
     let Kind::Tool { params, .. } = &then.kind else {
         panic!("a tool")
     };
@@ -64,7 +64,7 @@ fn request_is_read_with_its_defaults() {
 #[test]
 fn references_add_needs() {
     let text = r#"{"tasks": [{"id": "b", "tool": "north_find", "params": {"pageSize": "${a.result.count}"}}, {"id": "a", "tool": "north_find"}]}"#;
-    let graph = workflow(text).graph;
+    let graph = workflow(text).graph().clone();
     assert_eq!(graph.levels, [vec![1], vec![0]]);
     assert_eq!(graph.edges[0].reason, "params");
 }

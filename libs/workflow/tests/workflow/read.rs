@@ -147,7 +147,7 @@ fn instances_and_policies_are_read() {
         sum.retry.is_none() && sum.timeout.is_none(),
         "what calls nothing is not retried"
     );
-    assert_eq!(workflow.graph.levels, [vec![0], vec![1], vec![2]]);
+    assert_eq!(workflow.graph().levels, [vec![0], vec![1], vec![2]]);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn least_workflow_has_the_defaults() {
             && task.connection.is_none()
             && task.each.is_none()
     );
-    assert_eq!(workflow.graph.critical_path, [0]);
+    assert_eq!(workflow.graph().critical_path, [0]);
 }
 
 #[test]
