@@ -48,6 +48,15 @@ pub struct RequestKey {
     pub hash: [u8; 32],
 }
 
+/// A key that makes starts of a workflow, whatever they say, answer one run for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dedupe {
+    /// The key, unique per workflow; at most [`TEXT_MAX`].
+    pub key: String,
+    /// When it stops; time since 1970. A run that is created then is a new one.
+    pub until_ms: i64,
+}
+
 /// A run to be accepted.
 #[derive(Debug, Clone)]
 pub struct NewRun {
@@ -59,8 +68,12 @@ pub struct NewRun {
     pub version: u32,
     /// Who started it.
     pub principal: String,
+    /// The run whose task started it.
+    pub parent: Option<RunId>,
     /// The request's key, when it had one.
     pub request: Option<RequestKey>,
+    /// Refuses it while an earlier run answers this key.
+    pub dedupe: Option<Dedupe>,
     /// Time since 1970.
     pub created_at_ms: i64,
     /// When the run must have ended; time since 1970.
@@ -86,6 +99,9 @@ impl NewRun {
         if let Some(request) = &self.request {
             bounded("a request key", request.key.len(), TEXT_MAX)?;
         }
+        if let Some(dedupe) = &self.dedupe {
+            bounded("a dedupe key", dedupe.key.len(), TEXT_MAX)?;
+        }
         contents(&self.rows, &self.blobs)
     }
 
@@ -96,18 +112,20 @@ impl NewRun {
             workflow,
             version,
             principal,
+            parent,
             created_at_ms,
             deadline_ms,
             ..
         } = self;
-        head_crc(
+        let crc = head_crc(
             *run,
             workflow,
             *version,
             principal,
             *created_at_ms,
             *deadline_ms,
-        )
+        );
+        with_parent(crc, *parent)
     }
 }
 
@@ -116,7 +134,7 @@ impl NewRun {
 pub enum Accepted {
     /// The run is durable.
     New,
-    /// The same request came before, as this run.
+    /// The same request came before, as this run; or its dedupe key is this run's.
     Existing(RunId),
     /// The key was used for another request, which is this run.
     KeyReused(RunId),
@@ -190,6 +208,8 @@ pub struct RunRow {
     pub version: u32,
     /// Who started it.
     pub principal: String,
+    /// The run whose task started it.
+    pub parent: Option<RunId>,
     /// What was last said of it.
     pub status: String,
     /// Time since 1970.
@@ -202,14 +222,15 @@ pub struct RunRow {
 
 impl RunRow {
     pub(crate) fn crc(&self) -> u32 {
-        head_crc(
+        let crc = head_crc(
             self.run,
             &self.workflow,
             self.version,
             &self.principal,
             self.created_at_ms,
             self.deadline_ms,
-        )
+        );
+        with_parent(crc, self.parent)
     }
 
     pub(crate) fn end(&self) -> Option<End> {
@@ -227,6 +248,14 @@ pub struct ListRuns {
     pub workflow: Option<String>,
     /// Only in this status.
     pub status: Option<String>,
+    /// Only created at or after this; time since 1970.
+    pub from_ms: Option<i64>,
+    /// Only created before this; time since 1970.
+    pub to_ms: Option<i64>,
+    /// Only started by this one.
+    pub principal: Option<String>,
+    /// Only started by a task of this run.
+    pub parent: Option<RunId>,
     /// Only older than this run: the last one of the page before.
     pub before: Option<RunId>,
     /// At most so many; 0 and more than [`LIST_MAX`] mean [`LIST_MAX`].
@@ -240,7 +269,7 @@ fn head_crc(
     principal: &str,
     created_at_ms: i64,
     deadline_ms: Option<i64>,
-) -> u32 {
+) -> Checksum {
     Checksum::default()
         .int(run)
         .text(workflow)
@@ -248,7 +277,11 @@ fn head_crc(
         .text(principal)
         .int(created_at_ms)
         .maybe(deadline_ms, Checksum::int)
-        .value()
+}
+
+/// Runs without a parent keep the sum of those that were stored before there were any.
+fn with_parent(crc: Checksum, parent: Option<RunId>) -> u32 {
+    parent.map_or(crc, |parent| crc.int(parent)).value()
 }
 
 fn contents(rows: &[Row], blobs: &[Blob]) -> Result<()> {

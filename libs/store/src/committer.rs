@@ -10,14 +10,14 @@ use crate::heads::Heads;
 use crate::op::Op;
 use crate::run_id::RunId;
 use crate::sqlite::group::{self as sql, Contents, Fence};
-use crate::sqlite::journal;
+use crate::sqlite::{dedupe, journal};
 use crate::store::Store;
 use crate::transaction::Transaction;
 
 /// Most operations of one commit.
 pub const GROUP_MAX: usize = 256;
 
-/// Runs whose request key another run had first.
+/// Runs whose request key or dedupe key another run had first.
 type Losers = HashMap<RunId, Accepted>;
 
 /// Writes what comes, until nobody can send any more.
@@ -185,7 +185,8 @@ impl Committer {
         });
         let new: Vec<_> = group.iter().filter_map(Op::new_run).collect();
         let mut losers = Losers::new();
-        if let Some(fence) = fence.take_if(|_| new.iter().any(|r| r.request.is_some())) {
+        let asks = |r: &&NewRun| r.request.is_some() || r.dedupe.is_some();
+        if let Some(fence) = fence.take_if(|_| new.iter().any(asks)) {
             sql::begin(t, counters, fence).await?;
             losers = self.losers(t, &new).await?;
         }
@@ -230,7 +231,18 @@ impl Committer {
         let counters = &self.store.inner.counters;
         let winners = sql::requests(t, counters, new).await?;
         let mut losers = Losers::new();
-        for run in new.iter().filter(|r| !winners.contains(&r.run)) {
+        let fresh = |r: &&&NewRun| r.request.is_none() || winners.contains(&r.run);
+        // Repeats of a request have their answer; before these are read, the keys of
+        // those that a dedupe key refuses must name the run that answers them.
+        for run in new.iter().filter(fresh) {
+            let Some(key) = &run.dedupe else {
+                continue;
+            };
+            if let Some(first) = dedupe::take(t, counters, run, key).await? {
+                losers.insert(run.run, Accepted::Existing(first));
+            }
+        }
+        for run in new.iter().filter(|r| !fresh(r)) {
             let Some(request) = &run.request else {
                 continue;
             };

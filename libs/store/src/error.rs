@@ -88,6 +88,14 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// A workflow does not fit its checksum.
+    #[error("version {version} of workflow `{name}` is damaged")]
+    DamagedWorkflow {
+        /// The workflow.
+        name: String,
+        /// The version; 0 for its head.
+        version: u32,
+    },
     /// Rows that do not continue the run.
     #[error("run `{}` goes on with row {expected}, not {found}", run_text(*run))]
     Gap {

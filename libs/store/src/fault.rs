@@ -35,6 +35,7 @@ impl Fault for Error {
             | Self::Damaged { .. }
             | Self::DamagedBlob(_)
             | Self::DamagedEffect { .. }
+            | Self::DamagedWorkflow { .. }
             | Self::Gap { .. }
             | Self::UnknownRun(_)
             | Self::RunExists(_)

@@ -5,15 +5,17 @@ use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::append::{Accepted, Append, LIST_MAX, ListRuns, NewRun, OpenRun, Row, RunRow};
+use crate::blob::Blob;
 use crate::committer::{Committer, GROUP_MAX};
 use crate::counts::Counts;
 use crate::error::{Error, Result};
 use crate::heads::Heads;
 use crate::op::Op;
 use crate::run_id::RunId;
-use crate::sqlite::journal as sql;
+use crate::sqlite::{cache, dedupe, journal as sql};
 use crate::store::Store;
 use crate::transaction::Transaction;
+use crate::workflow::Workflows;
 
 /// The journal of runs in a store. A cheap handle; with the last one the
 /// committer ends, after its last commit.
@@ -31,6 +33,7 @@ impl Journal {
     /// As [`Store::migrate`].
     pub async fn open(store: Store, spawn: impl FnOnce(BoxFuture<'static, ()>)) -> Result<Self> {
         store.migrate(sql::SET, sql::MIGRATIONS).await?;
+        Workflows::migrate(&store).await?;
         // Over the writer, which is there: a reader would cost a thread.
         let mut writer = Transaction::start(&store).await?;
         let epoch = sql::epoch(&mut writer).await?;
@@ -46,7 +49,8 @@ impl Journal {
     }
 
     /// Accepts a run; it is durable when this answers [`Accepted::New`]. A run
-    /// whose request key was used before is not written.
+    /// whose request key was used before, or whose dedupe key another run has, is not
+    /// written.
     ///
     /// # Errors
     /// [`Error::Gap`] when its rows do not count from 1, [`Error::RunExists`],
@@ -132,6 +136,54 @@ impl Journal {
         self.store
             .write(async |c| sql::purge_requests(c, before_ms, max).await)
             .await
+    }
+
+    /// Forgets at most `max` dedupe keys whose time was over at `now_ms` (time since
+    /// 1970); answers how many.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn purge_dedupe(&self, now_ms: i64, max: u32) -> Result<u64> {
+        self.store
+            .write(async |c| dedupe::purge(c, now_ms, max).await)
+            .await
+    }
+
+    /// What was kept under a hash at `since_ms` or later (time since 1970).
+    ///
+    /// # Errors
+    /// [`Error::DamagedBlob`]; as [`Store::read`].
+    pub async fn cached(&self, hash: &[u8; 32], since_ms: i64) -> Result<Option<Bytes>> {
+        cache::find(&mut *self.store.read().await?, hash, since_ms).await
+    }
+
+    /// Keeps bytes under a hash, in place of what was kept there before.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`]; as [`Store::write`].
+    pub async fn cache(&self, hash: &[u8; 32], at_ms: i64, bytes: Bytes) -> Result<()> {
+        let kept = Blob { hash: *hash, bytes };
+        kept.check()?;
+        self.store
+            .write(async |c| cache::keep(c, &kept, at_ms).await)
+            .await
+    }
+
+    /// Forgets at most `max` kept results of before `before_ms` (time since 1970);
+    /// answers how many.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub async fn purge_cache(&self, before_ms: i64, max: u32) -> Result<u64> {
+        self.store
+            .write(async |c| cache::purge(c, before_ms, max).await)
+            .await
+    }
+
+    /// The workflows that are kept in the same store.
+    #[must_use]
+    pub fn workflows(&self) -> Workflows {
+        Workflows::of(self.store.clone())
     }
 
     /// What the store has cost since it was opened.

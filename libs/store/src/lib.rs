@@ -10,7 +10,8 @@
 //! transaction (group commit), because a commit costs a flush of the disk and
 //! everything else in it is cheap beside that. The [`Ledger`] remembers per key
 //! whether an effect has begun or ended, so that a call that is sent again has
-//! no second effect.
+//! no second effect. [`workflow`] holds the files that runs are started from by name,
+//! with all their versions.
 //!
 //! What a backend does differently stands under `sqlite/`; rules and limits
 //! stand beside it and hold for every backend.
@@ -36,8 +37,11 @@ mod run_id;
 mod sqlite;
 mod store;
 mod transaction;
+pub mod workflow;
 
-pub use append::{Accepted, Append, End, ListRuns, NewRun, OpenRun, RequestKey, Row, RunRow};
+pub use append::{
+    Accepted, Append, Dedupe, End, ListRuns, NewRun, OpenRun, RequestKey, Row, RunRow,
+};
 pub use blob::Blob;
 pub use counts::Counts;
 pub use error::{Error, Result};
@@ -53,6 +57,7 @@ pub use transaction::Transaction;
 pub mod limits {
     pub use crate::append::{BODY_MAX, LIST_MAX, TEXT_MAX};
     pub use crate::committer::GROUP_MAX;
+    pub use crate::workflow::SOURCE_MAX;
 }
 
 /// The SQL library, in the version of the store.

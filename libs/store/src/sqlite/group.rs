@@ -29,8 +29,8 @@ static BLOBS: Batch = Batch::new(
 ON CONFLICT(hash) DO UPDATE SET refs_day = excluded.refs_day WHERE refs_day < excluded.refs_day",
 );
 static RUNS: Batch = Batch::new(
-    "INSERT INTO run(run, workflow, version, principal, created_at, deadline, crc) SELECT * FROM (",
-    7,
+    "INSERT INTO run(run, workflow, version, principal, created_at, deadline, crc, parent) SELECT * FROM (",
+    8,
     ") WHERE column1 IS NOT NULL",
 );
 static OPEN_RUNS: Batch = Batch::new(
@@ -245,7 +245,8 @@ fn bind_run(args: &mut Args, r: &&NewRun) {
         .text(&r.principal);
     args.int(r.created_at_ms)
         .maybe_int(r.deadline_ms)
-        .int(r.crc());
+        .int(r.crc())
+        .maybe_int(r.parent);
 }
 
 fn bind_open_run(args: &mut Args, r: &&NewRun) {

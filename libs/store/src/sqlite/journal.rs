@@ -1,5 +1,7 @@
 //! Tables and statements of the journal.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use futures::TryStreamExt;
 use sqlx::Row as _;
@@ -16,9 +18,10 @@ use crate::run_id::RunId;
 /// The tables' name among the sets of a store.
 pub(crate) const SET: &str = "journal";
 
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    sql: "
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        sql: "
 CREATE TABLE run(
   run INTEGER PRIMARY KEY, workflow TEXT NOT NULL, version INTEGER NOT NULL, principal TEXT NOT NULL,
   created_at INTEGER NOT NULL, deadline INTEGER, crc INTEGER NOT NULL,
@@ -46,7 +49,23 @@ CREATE TABLE shard(
 ) STRICT;
 INSERT INTO shard(shard, owner, epoch, lease_until, seq) VALUES (0, '', 1, 0, 0);
 ",
-}];
+    },
+    Migration {
+        version: 2,
+        sql: "
+ALTER TABLE run ADD COLUMN parent INTEGER;
+CREATE INDEX run_parent ON run(parent, run) WHERE parent IS NOT NULL;
+CREATE TABLE dedupe(
+  workflow TEXT NOT NULL, key TEXT NOT NULL, run INTEGER NOT NULL, until INTEGER NOT NULL,
+  PRIMARY KEY (workflow, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE cache(
+  hash BLOB PRIMARY KEY, at INTEGER NOT NULL, bytes BLOB NOT NULL, crc INTEGER NOT NULL
+) STRICT;
+CREATE INDEX cache_at ON cache(at);
+",
+    },
+];
 
 pub(crate) async fn epoch(c: &mut SqliteConnection) -> Result<i64> {
     let epoch = sqlx::query_scalar("SELECT epoch FROM shard WHERE shard = 0");
@@ -150,11 +169,10 @@ fn row_of(row: &SqliteRow) -> Result<Row, sqlx::Error> {
 }
 
 const RUN_COLUMNS_FROM: &str = "SELECT r.run, r.workflow, r.version, r.principal, COALESCE(r.status, o.status, ''),
-r.created_at, r.ended_at, r.deadline, r.crc, r.end_crc FROM run AS r LEFT JOIN open_run AS o USING (run)";
+r.created_at, r.ended_at, r.deadline, r.crc, r.end_crc, r.parent FROM run AS r LEFT JOIN open_run AS o USING (run)";
 
 pub(crate) async fn run(c: &mut SqliteConnection, run: RunId) -> Result<Option<RunRow>> {
-    static TEXT: std::sync::LazyLock<String> =
-        std::sync::LazyLock::new(|| format!("{RUN_COLUMNS_FROM} WHERE r.run = ?"));
+    static TEXT: LazyLock<String> = LazyLock::new(|| format!("{RUN_COLUMNS_FROM} WHERE r.run = ?"));
     let row = sqlx::query(TEXT.as_str())
         .bind(run)
         .fetch_optional(c)
@@ -168,29 +186,27 @@ pub(crate) async fn list(
     filter: &ListRuns,
     limit: u32,
 ) -> Result<Vec<RunRow>> {
-    const REST: &str = "AND r.run < ? AND (?3 IS NULL OR COALESCE(r.status, o.status) = ?3)
-ORDER BY r.run DESC LIMIT ?4";
-    static ALL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-        format!(
-            "{RUN_COLUMNS_FROM} WHERE ?1 IS NULL {}",
-            REST.replacen('?', "?2", 1)
-        )
-    });
-    static OF_WORKFLOW: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-        format!(
-            "{RUN_COLUMNS_FROM} WHERE r.workflow = ?1 {}",
-            REST.replacen('?', "?2", 1)
-        )
-    });
-    let text = if filter.workflow.is_some() {
-        &OF_WORKFLOW
-    } else {
-        &ALL
+    // The first condition is the index that is walked.
+    static ALL: LazyLock<String> = LazyLock::new(|| listing("true"));
+    static OF_WORKFLOW: LazyLock<String> = LazyLock::new(|| listing("r.workflow = ?1"));
+    static OF_PARENT: LazyLock<String> = LazyLock::new(|| listing("r.parent = ?7"));
+    let text = match filter {
+        ListRuns {
+            parent: Some(_), ..
+        } => &OF_PARENT,
+        ListRuns {
+            workflow: Some(_), ..
+        } => &OF_WORKFLOW,
+        _ => &ALL,
     };
     let mut stream = sqlx::query(text.as_str())
         .bind(filter.workflow.as_deref())
         .bind(filter.before.unwrap_or(RunId::MAX))
         .bind(filter.status.as_deref())
+        .bind(filter.from_ms)
+        .bind(filter.to_ms)
+        .bind(filter.principal.as_deref())
+        .bind(filter.parent)
         .bind(limit)
         .fetch(c);
     let mut runs = Vec::new();
@@ -206,6 +222,16 @@ ORDER BY r.run DESC LIMIT ?4";
     Ok(runs)
 }
 
+fn listing(first: &str) -> String {
+    format!(
+        "{RUN_COLUMNS_FROM} WHERE {first} AND (?1 IS NULL OR r.workflow = ?1) AND r.run < ?2
+AND (?3 IS NULL OR COALESCE(r.status, o.status) = ?3)
+AND (?4 IS NULL OR r.created_at >= ?4) AND (?5 IS NULL OR r.created_at < ?5)
+AND (?6 IS NULL OR r.principal = ?6) AND (?7 IS NULL OR r.parent = ?7)
+ORDER BY r.run DESC LIMIT ?8"
+    )
+}
+
 fn run_of(row: &SqliteRow) -> Result<RunRow> {
     let run = row.try_get(0)?;
     let found = RunRow {
@@ -217,6 +243,7 @@ fn run_of(row: &SqliteRow) -> Result<RunRow> {
         created_at_ms: row.try_get(5)?,
         ended_at_ms: row.try_get(6)?,
         deadline_ms: row.try_get(7)?,
+        parent: row.try_get(10)?,
     };
     let crc: i64 = row.try_get(8)?;
     let end_crc: Option<i64> = row.try_get(9)?;

@@ -1,11 +1,14 @@
 //! All that holds for SQLite alone: connections, texts of statements, codes.
 
 mod batch;
+pub(crate) mod cache;
 mod connect;
+pub(crate) mod dedupe;
 pub(crate) mod effect;
 pub(crate) mod group;
 pub(crate) mod journal;
 pub(crate) mod meta;
+pub(crate) mod workflow;
 mod writer;
 
 pub(crate) use connect::{VERSION_MIN, readers};

@@ -31,6 +31,10 @@ suite!(
     long_append_is_read_back,
     bad_operation_leaves_its_neighbours,
     same_request_is_the_same_run,
+    dedupe_key_answers_its_run_until_the_window_ends,
+    request_that_a_dedupe_key_refused_keeps_its_answer,
+    list_knows_parent_starter_and_time,
+    kept_result_is_found_while_it_is_young,
     old_request_keys_are_forgotten,
     ended_run_is_not_open,
     run_may_end_with_its_acceptance,
@@ -46,6 +50,8 @@ suite!(
     damage: damaged_row_is_named_and_not_used,
     damaged_run_is_left_out_of_lists,
     damaged_blob_is_not_used,
+    damaged_kept_result_is_not_used,
+    damaged_workflow_is_named_and_left_out_of_lists,
     lost_shard_stops_the_journal,
 );
 
@@ -59,6 +65,15 @@ suite!(
     answered_call_costs_no_commit,
     expired_entries_are_purged_in_batches,
     damaged_entry_is_not_used,
+    sizes_are_bounded,
+);
+
+suite!(
+    workflow: version_is_read_back_and_never_changes,
+    only_one_of_two_changes_of_a_head_counts,
+    list_is_by_name_by_filter_and_page,
+    same_call_has_the_first_answer,
+    deleted_workflows_are_purged_in_time,
     sizes_are_bounded,
 );
 
@@ -139,6 +154,73 @@ async fn migrations_run_once_and_only_forward() {
         Err(Error::NewerSchema { found, known, .. }) => assert_eq!((found, known), (2, 1)),
         other => panic!("{other:?}"),
     }
+}
+
+/// The journal's tables and a run, as the version before parents, dedupe keys and kept
+/// results wrote them.
+const JOURNAL_1: &[Migration] = &[Migration {
+    version: 1,
+    sql: "
+CREATE TABLE run(
+  run INTEGER PRIMARY KEY, workflow TEXT NOT NULL, version INTEGER NOT NULL, principal TEXT NOT NULL,
+  created_at INTEGER NOT NULL, deadline INTEGER, crc INTEGER NOT NULL,
+  status TEXT, ended_at INTEGER, end_crc INTEGER
+) STRICT;
+CREATE INDEX run_workflow ON run(workflow, run);
+CREATE TABLE request(
+  principal TEXT NOT NULL, key TEXT NOT NULL, req_hash BLOB NOT NULL, run INTEGER NOT NULL,
+  created_at INTEGER NOT NULL, PRIMARY KEY (principal, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE open_run(
+  run INTEGER PRIMARY KEY, shard INTEGER NOT NULL, due_at INTEGER, status TEXT NOT NULL
+) STRICT;
+CREATE TABLE journal(
+  run INTEGER NOT NULL, n INTEGER NOT NULL, v INTEGER NOT NULL, kind INTEGER NOT NULL,
+  body BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (run, n)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE blob(
+  hash BLOB PRIMARY KEY, size INTEGER NOT NULL, refs_day INTEGER NOT NULL, bytes BLOB NOT NULL,
+  crc INTEGER NOT NULL
+) STRICT;
+CREATE TABLE shard(
+  shard INTEGER PRIMARY KEY, owner TEXT NOT NULL, epoch INTEGER NOT NULL, lease_until INTEGER NOT NULL,
+  seq INTEGER NOT NULL
+) STRICT;
+INSERT INTO shard(shard, owner, epoch, lease_until, seq) VALUES (0, '', 1, 0, 0);
+INSERT INTO run VALUES (7, 'report', 3, 'local', 1000, 9000, 276132350, NULL, NULL, NULL);
+INSERT INTO open_run VALUES (7, 0, NULL, 'running');
+INSERT INTO journal VALUES (7, 1, 1, 2, CAST('accepted' AS BLOB), 2831505945);
+",
+}];
+
+#[tokio::test]
+async fn journal_of_the_first_version_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    store.migrate("journal", JOURNAL_1).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    let journal = open(&store).await;
+    assert_eq!(journal.open_runs().await.unwrap().len(), 1);
+    assert_eq!(
+        journal.rows(7).await.unwrap(),
+        [crate::suite::row(1, "accepted")]
+    );
+    let found = journal.run(7).await.unwrap().unwrap();
+    assert_eq!((found.workflow.as_str(), found.parent), ("report", None));
+    journal.append(append(7, 2)).await.unwrap();
+    let child = gearmesh_store::NewRun {
+        parent: Some(7),
+        ..new_run(8)
+    };
+    journal.accept(child).await.unwrap();
+    let of_parent = gearmesh_store::ListRuns {
+        parent: Some(7),
+        ..gearmesh_store::ListRuns::default()
+    };
+    assert_eq!(journal.list(&of_parent).await.unwrap()[0].run, 8);
+    assert_eq!(journal.workflows().head("report").await.unwrap(), None);
 }
 
 #[tokio::test]

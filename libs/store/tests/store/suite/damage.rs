@@ -1,9 +1,10 @@
 //! What the journal does about damage, and about another owner.
 
 use bytes::Bytes;
+use gearmesh_store::workflow::{Changed, List};
 use gearmesh_store::{Append, Blob, End, Error, ListRuns, NewRun, Store};
 
-use super::{append, new_run, open, sql};
+use super::{append, new_run, open, sql, workflow};
 
 pub(crate) async fn damaged_row_is_named_and_not_used(store: Store) {
     let journal = open(&store).await;
@@ -52,7 +53,13 @@ pub(crate) async fn damaged_run_is_left_out_of_lists(store: Store) {
     journal.append(closing).await.unwrap();
     sql(&store, "UPDATE run SET deadline = 9001 WHERE run = 1").await;
     sql(&store, "UPDATE run SET status = 'succeeded' WHERE run = 2").await;
-    for run in [1, 2] {
+    let child = NewRun {
+        parent: Some(3),
+        ..new_run(4)
+    };
+    journal.accept(child).await.unwrap();
+    sql(&store, "UPDATE run SET parent = NULL WHERE run = 4").await;
+    for run in [1, 2, 4] {
         let found = journal.run(run).await;
         assert!(
             matches!(found, Err(Error::Damaged { n: 0, .. })),
@@ -77,6 +84,46 @@ pub(crate) async fn damaged_blob_is_not_used(store: Store) {
     sql(&store, "UPDATE blob SET bytes = CAST('Large' AS BLOB)").await;
     let found = journal.blob(&[9; 32]).await;
     assert!(matches!(found, Err(Error::DamagedBlob(_))), "{found:?}");
+}
+
+pub(crate) async fn damaged_kept_result_is_not_used(store: Store) {
+    let journal = open(&store).await;
+    let bytes = Bytes::from_static(b"result");
+    journal.cache(&[9; 32], 1, bytes).await.unwrap();
+    sql(&store, "UPDATE cache SET bytes = CAST('Result' AS BLOB)").await;
+    let found = journal.cached(&[9; 32], 0).await;
+    assert!(matches!(found, Err(Error::DamagedBlob(_))), "{found:?}");
+}
+
+pub(crate) async fn damaged_workflow_is_named_and_left_out_of_lists(store: Store) {
+    let workflows = open(&store).await.workflows();
+    for name in ["a", "b", "c", "d"] {
+        let created = workflows.change(&workflow::first(name), None).await;
+        assert_eq!(created.unwrap(), Changed::Done);
+    }
+    sql(&store, "UPDATE workflow SET source = 'x' WHERE name = 'a'").await;
+    sql(&store, "UPDATE workflow SET author = 'x' WHERE name = 'b'").await;
+    sql(
+        &store,
+        "UPDATE workflow_head SET state = 'disabled' WHERE name = 'c'",
+    )
+    .await;
+    for name in ["a", "b"] {
+        let found = workflows.version(name, 1).await;
+        assert!(
+            matches!(found, Err(Error::DamagedWorkflow { version: 1, .. })),
+            "{name}: {found:?}"
+        );
+    }
+    let found = workflows.head("c").await;
+    assert!(
+        matches!(found, Err(Error::DamagedWorkflow { version: 0, .. })),
+        "{found:?}"
+    );
+    // A list shows no source, so one that is damaged there alone is in it.
+    let listed = workflows.list(&List::default()).await.unwrap();
+    let names: Vec<_> = listed.iter().map(|(head, _)| head.name.as_str()).collect();
+    assert_eq!(names, ["a", "d"]);
 }
 
 pub(crate) async fn lost_shard_stops_the_journal(store: Store) {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use futures::future::join_all;
 use gearmesh_store::limits::{BODY_MAX, GROUP_MAX, LIST_MAX, TEXT_MAX};
 use gearmesh_store::{
-    Accepted, Append, Blob, End, Error, ListRuns, NewRun, OpenRun, RequestKey, Row, RunRow, Store,
+    Accepted, Append, Blob, Dedupe, End, Error, ListRuns, NewRun, OpenRun, RequestKey, Row, RunRow,
+    Store,
 };
 
 use super::{append, new_run, open, row};
@@ -36,6 +37,7 @@ pub(crate) async fn accepted_run_is_read_back(store: Store) {
         workflow: "report".into(),
         version: 3,
         principal: "local".into(),
+        parent: None,
         status: "running".into(),
         created_at_ms: 1_000,
         ended_at_ms: None,
@@ -238,6 +240,154 @@ pub(crate) async fn old_request_keys_are_forgotten(store: Store) {
     );
 }
 
+fn deduped(run: i64, key: &str, created_at_ms: i64, window_ms: i64) -> NewRun {
+    let dedupe = Dedupe {
+        key: key.into(),
+        until_ms: created_at_ms + window_ms,
+    };
+    NewRun {
+        created_at_ms,
+        dedupe: Some(dedupe),
+        ..new_run(run)
+    }
+}
+
+pub(crate) async fn dedupe_key_answers_its_run_until_the_window_ends(store: Store) {
+    let journal = open(&store).await;
+    let accept = async |run| journal.accept(run).await.unwrap();
+    assert_eq!(accept(deduped(1, "d", 100, 50)).await, Accepted::New);
+    assert_eq!(
+        accept(deduped(2, "d", 149, 50)).await,
+        Accepted::Existing(1)
+    );
+    // The window is the first run's and is not moved by those that it refuses.
+    assert_eq!(accept(deduped(3, "d", 150, 50)).await, Accepted::New);
+    assert_eq!(
+        accept(deduped(4, "d", 160, 50)).await,
+        Accepted::Existing(3)
+    );
+    assert_eq!(accept(deduped(5, "e", 160, 50)).await, Accepted::New);
+    let elsewhere = NewRun {
+        workflow: "other".into(),
+        ..deduped(6, "d", 160, 50)
+    };
+    assert_eq!(accept(elsewhere).await, Accepted::New);
+    // Within one group.
+    let all = join_all([
+        journal.accept(deduped(7, "f", 100, 1)),
+        journal.accept(deduped(8, "f", 100, 1)),
+    ])
+    .await;
+    let all: Vec<_> = all.into_iter().map(Result::unwrap).collect();
+    assert_eq!(all, [Accepted::New, Accepted::Existing(7)]);
+    for run in [2, 4, 8] {
+        assert_eq!(journal.run(run).await.unwrap(), None, "{run}");
+    }
+    assert_eq!(journal.purge_dedupe(150, 10).await.unwrap(), 1);
+    assert_eq!(journal.purge_dedupe(300, 2).await.unwrap(), 2);
+    assert_eq!(journal.purge_dedupe(300, 2).await.unwrap(), 1);
+}
+
+pub(crate) async fn request_that_a_dedupe_key_refused_keeps_its_answer(store: Store) {
+    let journal = open(&store).await;
+    journal.accept(deduped(1, "d", 100, 50)).await.unwrap();
+    let request = keyed(0, "k", 1).request;
+    let both = |run, created_at_ms| NewRun {
+        request: request.clone(),
+        ..deduped(run, "d", created_at_ms, 50)
+    };
+    // Two with one request key in one group: both are the run that has the dedupe key.
+    let all = join_all([journal.accept(both(2, 120)), journal.accept(both(3, 120))]).await;
+    let all: Vec<_> = all.into_iter().map(Result::unwrap).collect();
+    assert_eq!(all, [Accepted::Existing(1), Accepted::Existing(1)]);
+    // Sent again past the window, it is still the same request.
+    assert_eq!(
+        journal.accept(both(4, 1_000)).await.unwrap(),
+        Accepted::Existing(1)
+    );
+    let other = NewRun {
+        request: keyed(0, "k", 2).request,
+        ..both(5, 120)
+    };
+    assert_eq!(journal.accept(other).await.unwrap(), Accepted::KeyReused(1));
+}
+
+pub(crate) async fn list_knows_parent_starter_and_time(store: Store) {
+    let journal = open(&store).await;
+    for run in 1..=6 {
+        let new = NewRun {
+            principal: if run % 2 == 0 { "ada" } else { "bob" }.into(),
+            parent: (run > 2).then_some(if run > 4 { 2 } else { 1 }),
+            created_at_ms: run * 10,
+            ..new_run(run)
+        };
+        journal.accept(new).await.unwrap();
+    }
+    assert_eq!(journal.run(5).await.unwrap().unwrap().parent, Some(2));
+    assert_eq!(journal.run(2).await.unwrap().unwrap().parent, None);
+    let list = async |filter: ListRuns| {
+        let runs = journal.list(&filter).await.unwrap();
+        runs.iter().map(|r| r.run).collect::<Vec<_>>()
+    };
+    let all = ListRuns::default;
+    let of = |parent| ListRuns {
+        parent: Some(parent),
+        ..all()
+    };
+    assert_eq!(list(of(1)).await, [4, 3]);
+    assert_eq!(list(of(3)).await, [] as [i64; 0]);
+    let of_bob = ListRuns {
+        principal: Some("bob".into()),
+        ..all()
+    };
+    assert_eq!(list(of_bob.clone()).await, [5, 3, 1]);
+    // From is within, to is not.
+    let between = ListRuns {
+        from_ms: Some(20),
+        to_ms: Some(50),
+        ..all()
+    };
+    assert_eq!(list(between).await, [4, 3, 2]);
+    let both = ListRuns {
+        parent: Some(2),
+        workflow: Some("report".into()),
+        before: Some(6),
+        ..of_bob
+    };
+    assert_eq!(list(both).await, [5]);
+    let elsewhere = ListRuns {
+        workflow: Some("other".into()),
+        ..of(2)
+    };
+    assert_eq!(list(elsewhere).await, [] as [i64; 0]);
+}
+
+pub(crate) async fn kept_result_is_found_while_it_is_young(store: Store) {
+    let journal = open(&store).await;
+    let keep = async |hash, at_ms, bytes| {
+        let bytes = Bytes::from_static(bytes);
+        journal.cache(&[hash; 32], at_ms, bytes).await.unwrap();
+    };
+    keep(1, 100, b"a").await;
+    keep(2, 200, b"b").await;
+    let found = async |hash, since| journal.cached(&[hash; 32], since).await.unwrap();
+    assert_eq!(found(1, 100).await, Some(Bytes::from_static(b"a")));
+    assert_eq!(found(1, 101).await, None);
+    assert_eq!(found(3, 0).await, None);
+    keep(1, 300, b"c").await;
+    assert_eq!(found(1, 300).await, Some(Bytes::from_static(b"c")));
+    assert_eq!(journal.purge_cache(200, 10).await.unwrap(), 0);
+    assert_eq!(journal.purge_cache(301, 1).await.unwrap(), 1);
+    assert_eq!(journal.purge_cache(301, 9).await.unwrap(), 1);
+    assert_eq!(found(1, 0).await, None);
+    let large = Bytes::from(vec![0; BODY_MAX + 1]);
+    let refused = journal.cache(&[1; 32], 1, large).await;
+    assert!(
+        matches!(refused, Err(Error::TooLarge { .. })),
+        "{refused:?}"
+    );
+}
+
 pub(crate) async fn ended_run_is_not_open(store: Store) {
     let journal = open(&store).await;
     journal.accept(new_run(1)).await.unwrap();
@@ -324,6 +474,7 @@ pub(crate) async fn list_is_newest_first_by_filter_and_page(store: Store) {
             status: status.map(Into::into),
             before,
             limit,
+            ..ListRuns::default()
         };
         let runs = journal.list(&filter).await.unwrap();
         runs.iter().map(|r| r.run).collect::<Vec<_>>()

@@ -3,6 +3,7 @@
 pub(crate) mod damage;
 pub(crate) mod journal;
 pub(crate) mod ledger;
+pub(crate) mod workflow;
 
 use bytes::Bytes;
 use gearmesh_store::{Append, Journal, NewRun, Row, RunId, Store};
@@ -32,7 +33,9 @@ pub(crate) fn new_run(run: RunId) -> NewRun {
         workflow: "report".into(),
         version: 3,
         principal: "local".into(),
+        parent: None,
         request: None,
+        dedupe: None,
         created_at_ms: 1_000,
         deadline_ms: Some(9_000),
         rows: vec![row(1, "accepted")],
