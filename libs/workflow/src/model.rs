@@ -46,6 +46,8 @@ pub struct Workflow {
     pub concurrency: Option<Concurrency>,
     /// Of its runs, 1-9: higher first.
     pub priority: u8,
+    /// Within the time a start with an equal key is answered with the first run (Ordinaut only).
+    pub dedupe: Option<(String, Duration)>,
     /// How the file was written.
     pub dialect: Dialect,
     /// What a start gives it.
@@ -118,6 +120,7 @@ impl Workflow {
             triggers: Vec::new(),
             concurrency: None,
             priority: PRIORITY,
+            dedupe: None,
             dialect,
             inputs: Vec::new(),
             vars: Vec::new(),
@@ -210,6 +213,8 @@ pub struct Task {
     pub priority: i32,
     /// The vault to use where the tool takes a `vaultName` and `params` has none (Oktyv only).
     pub vault: Option<String>,
+    /// The name under which the answer's `steps` have its result (Ordinaut only).
+    pub save_as: Option<String>,
 }
 
 impl Task {
@@ -239,6 +244,7 @@ impl Task {
             idempotency_key: None,
             priority: 0,
             vault: None,
+            save_as: None,
         }
     }
 
