@@ -39,6 +39,43 @@ pub(crate) enum Error {
     BlobMissing { n: u32 },
     #[error("the stored workflow of {run} cannot be read: {reason}")]
     Stored { run: String, reason: String },
+    #[error("no workflow `{0}` is stored")]
+    WorkflowNotFound(String),
+    #[error("workflow `{workflow}` has no version {version}")]
+    VersionNotFound { workflow: String, version: u32 },
+    #[error("a workflow `{0}` is stored already")]
+    WorkflowExists(String),
+    #[error("workflow `{workflow}` is {state}")]
+    WorkflowDisabled {
+        workflow: String,
+        state: &'static str,
+    },
+    #[error("workflow `{0}` was changed meanwhile")]
+    EtagMismatch(String),
+    #[error("the file is called `{found}`, not `{expected}`")]
+    OtherName { found: String, expected: String },
+    #[error("no question `{0}` waits for an answer")]
+    ApprovalNotFound(String),
+    #[error("{0}")]
+    ApprovalNotYours(String),
+    #[error("{0}")]
+    ApprovalAnswered(String),
+    #[error("task `{task}` of {run} waits for no decision")]
+    DecisionNotOpen { run: String, task: String },
+    #[error("{run} has no task `{task}`")]
+    TaskNotFound { run: String, task: String },
+    #[error("{0} has not ended")]
+    RunNotEnded(String),
+    #[error("{run} has no artifact `{name}`")]
+    ArtifactNotFound { run: String, name: String },
+    #[error(
+        "a run that holds `{held}` must not wait for `{key}`: who has that may wait for the first"
+    )]
+    ConcurrencyCycle { key: String, held: String },
+    #[error("{0}")]
+    Test(String),
+    #[error("{0}")]
+    Parameters(String),
 }
 
 fn invalid(diagnostics: &[Diagnostic]) -> String {
@@ -63,7 +100,24 @@ impl Fault for Error {
             Self::Inputs(_) => ours(OrchestratorFault::InputInvalid),
             Self::Variable { .. } => ours(OrchestratorFault::VariableResolutionError),
             Self::Cursor(_) => ours(OrchestratorFault::CursorExpired),
-            Self::PageToken(_) | Self::NothingToRun => common(CommonFault::InvalidParameters),
+            Self::PageToken(_)
+            | Self::NothingToRun
+            | Self::Parameters(_)
+            | Self::OtherName { .. } => common(CommonFault::InvalidParameters),
+            Self::WorkflowNotFound(_) => ours(OrchestratorFault::WorkflowNotFound),
+            Self::VersionNotFound { .. } => ours(OrchestratorFault::VersionNotFound),
+            Self::WorkflowExists(_) => ours(OrchestratorFault::WorkflowExists),
+            Self::WorkflowDisabled { .. } => ours(OrchestratorFault::WorkflowDisabled),
+            Self::EtagMismatch(_) => ours(OrchestratorFault::EtagMismatch),
+            Self::ApprovalNotFound(_) => ours(OrchestratorFault::ApprovalNotFound),
+            Self::ApprovalNotYours(_) => ours(OrchestratorFault::ApprovalNotYours),
+            Self::ApprovalAnswered(_) => ours(OrchestratorFault::ApprovalAnswered),
+            Self::DecisionNotOpen { .. } => ours(OrchestratorFault::DecisionNotOpen),
+            Self::TaskNotFound { .. } => ours(OrchestratorFault::TaskNotFound),
+            Self::RunNotEnded(_) => ours(OrchestratorFault::RunNotEnded),
+            Self::ArtifactNotFound { .. } => ours(OrchestratorFault::ArtifactNotFound),
+            Self::ConcurrencyCycle { .. } => ours(OrchestratorFault::ConcurrencyCycle),
+            Self::Test(_) => ours(OrchestratorFault::TestInvalid),
             Self::KeyReused { .. } => common(CommonFault::KeyReused),
             Self::Stopping => common(CommonFault::ShuttingDown),
             Self::Store(e) => e.reason(),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use gearmesh_api::journal::v1 as journal;
-use gearmesh_store::{Append, Blob, End, Journal, Row, RunId};
+use gearmesh_store::{Append, Blob, End, Journal, Row, RunId, parse_run};
 use journal::record::Fact;
 
 use crate::error::Error;
@@ -29,6 +29,15 @@ fn kind(record: &journal::Record) -> u16 {
         Some(Fact::Cancelling(_)) => 7,
         Some(Fact::Ignored(_)) => 8,
         Some(Fact::Closed(_)) => 9,
+        Some(Fact::Admitted(_)) => 10,
+        Some(Fact::Opened(_)) => 11,
+        Some(Fact::Waiting(_)) => 12,
+        Some(Fact::Signalled(_)) => 13,
+        Some(Fact::Doubted(_)) => 14,
+        Some(Fact::Decided(_)) => 15,
+        Some(Fact::Entered(_)) => 16,
+        Some(Fact::Paused(_)) => 17,
+        Some(Fact::Resumed(_)) => 18,
     }
 }
 
@@ -79,13 +88,14 @@ pub(crate) async fn append(
     state: &State,
     last: u32,
     records: &[journal::Record],
+    status: Option<&str>,
 ) -> Result<(), gearmesh_store::Error> {
     let (rows, blobs) = rows(records, last + 1);
     journal
         .append(Append {
             run,
             rows,
-            status: None,
+            status: status.map(str::to_owned),
             due_at_ms: state.due_ms(),
             end: end(state),
             blobs,
@@ -116,6 +126,17 @@ fn end(state: &State) -> Option<End> {
             ended_at_ms: state.ended_ms.unwrap_or_default(),
         }),
         _ => None,
+    }
+}
+
+/// How a run was accepted.
+pub(crate) async fn accepted(journal: &Journal, run: &str) -> Result<journal::Accepted, Error> {
+    let unknown = || Error::RunNotFound(run.to_owned());
+    let id = parse_run(run).ok_or_else(unknown)?;
+    let first = records(journal, id).await?.into_iter().next();
+    match first.and_then(|record| record.fact) {
+        Some(Fact::Accepted(accepted)) => Ok(accepted),
+        _ => Err(unknown()),
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! No engine's types are known here: a tool is what the catalogue says it is.
 
+mod artifact;
 mod config;
 mod error;
 mod journal;
@@ -14,6 +15,9 @@ mod plan;
 mod render;
 mod rpc;
 mod run;
+mod simulate;
+mod stored;
+mod why;
 
 use gearmesh_api::orchestrator::v1::orchestrator_service_server::OrchestratorServiceServer;
 use gearmesh_runtime::{BoxFuture, Context, Service};

@@ -9,7 +9,7 @@ use gearmesh_api::orchestrator::v1 as api;
 use gearmesh_api::tool::v1::Json;
 use gearmesh_workflow::{Dialect, Graph, Workflow};
 
-use crate::plan::{InstanceStatus, Phase, Problem, State, TaskState, TaskStatus};
+use crate::plan::{Instance, InstanceStatus, Phase, Problem, ROOT, State, TaskState, TaskStatus};
 
 /// The code of a task whose time was over.
 const TASK_TIMEOUT: &str = "TASK_TIMEOUT";
@@ -28,14 +28,15 @@ pub(crate) fn run(state: &State, now_ms: i64) -> api::Run {
     api::Run {
         run_id: state.run.clone(),
         workflow: state.workflow.name.clone(),
-        version: state.version,
-        status: state.phase.as_str().to_owned(),
+        version: state.accepted.version,
+        status: state.status().to_owned(),
         start_time: Some(timestamp(state.accepted_ms)),
         end_time: state.ended_ms.map(timestamp),
         duration: Some(duration(end - state.accepted_ms)),
         summary: Some(summary(state)),
         dag: Some(to_json(&dag(&state.workflow))),
         tasks: tasks(state, now_ms),
+        handlers: handlers(state, now_ms),
         outputs: state.ended_ms.map(|_| to_json(&state.outputs)),
         error: state
             .failed
@@ -46,8 +47,18 @@ pub(crate) fn run(state: &State, now_ms: i64) -> api::Run {
                 error(problem, task, None)
             }),
         timings: Some(timings(state)),
-        dialect: dialect(state.workflow.dialect).to_owned(),
+        dialect: state.workflow.dialect.as_str().to_owned(),
+        undone: text(&state.undone),
+        reuses: text(&state.accepted.reuses),
+        parent: state.accepted.parent.as_ref().map(|p| p.run.clone()),
+        steps: None,
+        actor: state.accepted.principal.clone(),
+        handlers_timed_out: state.handlers_timed_out.then_some(true),
     }
+}
+
+fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// The answer of `execute`, with the words of the dialect that was sent.
@@ -168,7 +179,7 @@ fn is_late(error: &api::Error) -> bool {
 
 /// Levels as lists of ids, and edges.
 pub(crate) fn dag(workflow: &Workflow) -> Value {
-    let Graph { levels, edges, .. } = &workflow.graph;
+    let Graph { levels, edges, .. } = workflow.graph();
     let id = |task: &usize| workflow.tasks[*task].id.as_str();
     let levels: Vec<Vec<&str>> = levels.iter().map(|l| l.iter().map(id).collect()).collect();
     let edges: Vec<Value> = edges
@@ -178,12 +189,14 @@ pub(crate) fn dag(workflow: &Workflow) -> Value {
     json!({"levels": levels, "edges": edges})
 }
 
+/// Counts the tasks of the graph: no items, and nothing inside of groups.
 fn summary(state: &State) -> api::Summary {
+    let tasks = &state.tasks[state.tasks_of(ROOT)];
     let mut summary = api::Summary {
-        total: count(state.tasks.len()),
+        total: count(tasks.len()),
         ..api::Summary::default()
     };
-    for task in &state.tasks {
+    for task in tasks {
         match task.status {
             TaskStatus::Succeeded => summary.succeeded += 1,
             TaskStatus::Failed | TaskStatus::Cancelled => summary.failed += 1,
@@ -198,69 +211,162 @@ fn summary(state: &State) -> api::Summary {
 /// message.
 const RESULTS_MAX: usize = 12 * 1024 * 1024;
 
+/// Draws the tasks of a run.
+struct Drawing<'a> {
+    state: &'a State,
+    now_ms: i64,
+    /// Bytes of results that the document still takes.
+    room: usize,
+}
+
 /// The tasks by id. Results that would make the document too large are left out,
 /// later tasks first, and marked so.
 fn tasks(state: &State, now_ms: i64) -> HashMap<String, api::Task> {
-    let mut room = RESULTS_MAX;
-    let definitions = state.workflow.tasks.iter().zip(&state.tasks);
-    definitions
-        .map(|(definition, task)| {
-            let mut shown = render_task(&definition.id, task, now_ms);
-            let size = shown.result.as_ref().map_or(0, |r| r.text.len());
-            if size > room {
-                shown.result = None;
-                shown.result_omitted = Some(true);
-            } else {
-                room -= size;
-            }
-            (definition.id.clone(), shown)
-        })
-        .collect()
+    let mut drawing = Drawing {
+        state,
+        now_ms,
+        room: RESULTS_MAX,
+    };
+    drawing.frame(ROOT)
 }
 
-fn render_task(id: &str, task: &TaskState, now_ms: i64) -> api::Task {
-    let ended = task.ended();
-    let took = task
-        .start_ms
-        .map(|s| duration(task.end_ms.unwrap_or(now_ms) - s));
-    let result = (task.status == TaskStatus::Succeeded)
-        .then(|| task.view.get("result").map(to_json))
-        .flatten();
-    api::Task {
-        task_id: id.to_owned(),
-        status: status(task).to_owned(),
-        start_time: task.start_ms.map(timestamp),
-        end_time: task.end_ms.map(timestamp),
-        duration: if task.status == TaskStatus::Skipped {
-            Some(duration(0))
-        } else {
-            took
-        },
-        attempts: task.attempts(),
-        result,
-        error: task
-            .problem
-            .as_ref()
-            .filter(|_| ended)
-            .map(|p| error(p, Some(id.to_owned()), Some(task.attempts()))),
-        reason: (!task.reason.is_empty()).then(|| task.reason.clone()),
-        items: task.items.as_ref().map(|_| items(task)),
-        errors: item_errors(task),
-        substituted: task.substituted.then_some(true),
-        result_omitted: None,
+/// The tasks of the handlers.
+fn handlers(state: &State, now_ms: i64) -> HashMap<String, api::Task> {
+    let mut drawing = Drawing {
+        state,
+        now_ms,
+        room: RESULTS_MAX / 4,
+    };
+    let frames = state.handlers.iter().map(|(_, frame)| *frame);
+    frames.flat_map(|frame| drawing.frame(frame)).collect()
+}
+
+impl Drawing<'_> {
+    fn frame(&mut self, frame: usize) -> HashMap<String, api::Task> {
+        let tasks = self.state.tasks_of(frame);
+        tasks
+            .map(|task| (self.state.task(task).id.clone(), self.task(task)))
+            .collect()
     }
+
+    fn task(&mut self, at: usize) -> api::Task {
+        let (state, task) = (self.state, &self.state.tasks[at]);
+        let definition = state.task(at);
+        let ended = task.ended();
+        let only = task.instances.first().filter(|_| task.items.is_none());
+        let took = task
+            .start_ms
+            .map(|s| duration(task.end_ms.unwrap_or(self.now_ms) - s));
+        let mut shown = api::Task {
+            task_id: definition.id.clone(),
+            status: status(task).to_owned(),
+            start_time: task.start_ms.map(timestamp),
+            end_time: task.end_ms.map(timestamp),
+            duration: if task.status == TaskStatus::Skipped {
+                Some(duration(0))
+            } else {
+                took
+            },
+            attempts: task.attempts(),
+            error: task
+                .problem
+                .as_ref()
+                .filter(|_| ended)
+                .map(|p| error(p, Some(definition.id.clone()), Some(task.attempts()))),
+            reason: text(&task.reason),
+            items: task.items.as_ref().map(|_| items(task)),
+            errors: item_errors(task),
+            substituted: task.substituted.then_some(true),
+            reused: task.reused.then_some(true),
+            cached: only.filter(|i| i.cached).map(|_| true),
+            undo: undo(task),
+            rounds: only.map(|i| i.rounds).filter(|n| *n > 0).map(|n| n + 1),
+            ..api::Task::default()
+        };
+        self.result(at, &mut shown);
+        if let Some(frame) = only.and_then(|i| i.frame) {
+            shown.tasks = self.frame(frame);
+        }
+        if !ended {
+            waits(task, &mut shown);
+        }
+        shown
+    }
+
+    fn result(&mut self, at: usize, shown: &mut api::Task) {
+        let task = &self.state.tasks[at];
+        let result = task.view.get("result");
+        let Some(result) = result.filter(|_| task.status == TaskStatus::Succeeded) else {
+            return;
+        };
+        if self.state.task(at).sensitive {
+            shown.result = Some(to_json(&SENSITIVE.into()));
+            return;
+        }
+        let shown_as = to_json(result);
+        if shown_as.text.len() > self.room {
+            shown.result_omitted = Some(true);
+        } else {
+            self.room -= shown_as.text.len();
+            shown.result = Some(shown_as);
+        }
+    }
+}
+
+/// What stands for the result of a task with `sensitive`.
+pub(crate) const SENSITIVE: &str = "«sensitive»";
+
+/// What a task waits for that has not ended.
+fn waits(task: &TaskState, shown: &mut api::Task) {
+    let mut waiting = task.instances.iter();
+    let waits =
+        |i: &&Instance| matches!(i.status, InstanceStatus::Waiting | InstanceStatus::Unknown);
+    let Some(instance) = waiting.find(waits) else {
+        return;
+    };
+    let kind = match instance.status {
+        InstanceStatus::Unknown => Some("decision"),
+        _ => instance.what.get("kind").and_then(Value::as_str),
+    };
+    shown.waits_for = kind.map(str::to_owned);
+    shown.waits_until =
+        (kind.is_some() && instance.due_ms != i64::MAX).then(|| timestamp(instance.due_ms));
+}
+
+fn undo(task: &TaskState) -> Option<String> {
+    let tried: Vec<bool> = task.instances.iter().filter_map(|i| i.undone).collect();
+    let word = if tried.iter().all(|done| *done) {
+        "undone"
+    } else {
+        "failed"
+    };
+    (!tried.is_empty()).then(|| word.to_owned())
 }
 
 pub(crate) fn status(task: &TaskState) -> &'static str {
     match task.status {
         TaskStatus::Blocked => "pending",
         TaskStatus::Active if task.start_ms.is_none() => "pending",
+        TaskStatus::Active if only_waits(task) => "waiting",
         TaskStatus::Active => "running",
         TaskStatus::Succeeded => "succeeded",
         TaskStatus::Failed => "failed",
         TaskStatus::Skipped => "skipped",
         TaskStatus::Cancelled => "cancelled",
     }
+}
+
+/// Whether nothing of a task is under way but waits for people, time, events or other runs.
+fn only_waits(task: &TaskState) -> bool {
+    let waits = |i: &Instance| match i.status {
+        InstanceStatus::Waiting => i.frame.is_none(),
+        status => status == InstanceStatus::Unknown,
+    };
+    let busy = |i: &Instance| {
+        matches!(i.status, InstanceStatus::Leased | InstanceStatus::Backoff)
+            || (i.status == InstanceStatus::Waiting && i.frame.is_some())
+    };
+    task.instances.iter().any(waits) && !task.instances.iter().any(busy)
 }
 
 fn items(task: &TaskState) -> api::Summary {
@@ -306,10 +412,10 @@ pub(crate) fn error(problem: &Problem, task: Option<String>, attempt: Option<u32
 
 fn timings(state: &State) -> api::Timings {
     api::Timings {
-        queued: Some(duration(0)),
-        working: Some(duration(state.working_ms)),
-        retrying: Some(duration(state.retrying_ms)),
-        waiting: Some(duration(0)),
+        queued: Some(duration(state.spent.queued_ms)),
+        working: Some(duration(state.spent.working_ms)),
+        retrying: Some(duration(state.spent.retrying_ms)),
+        waiting: Some(duration(state.spent.waiting_ms)),
         critical_path: critical_path(state),
     }
 }
@@ -328,20 +434,13 @@ fn critical_path(state: &State) -> Vec<String> {
             .max_by_key(|t| (state.tasks[*t].end_ms, *t))
     };
     let mut path = Vec::new();
-    let mut next = latest(&mut (0..state.tasks.len()));
+    let mut next = latest(&mut state.tasks_of(ROOT));
     while let Some(task) = next {
-        path.push(state.workflow.tasks[task].id.clone());
-        next = latest(&mut state.workflow.graph.needs[task].iter().copied());
+        path.push(state.task(task).id.clone());
+        next = latest(&mut state.needs(task));
     }
     path.reverse();
     path
-}
-
-fn dialect(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Native => "native",
-        Dialect::Oktyv => "oktyv",
-    }
 }
 
 fn count(n: usize) -> u32 {

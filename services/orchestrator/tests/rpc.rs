@@ -245,6 +245,7 @@ tasks:
     let answer = client
         .cancel_run(CancelRunRequest {
             run_id: run.clone(),
+            force: false,
         })
         .await
         .expect("cancelled")
@@ -255,7 +256,10 @@ tasks:
     assert_eq!(last.status, "cancelled");
     assert_eq!(last.tasks["after"].status, "cancelled");
     let again = client
-        .cancel_run(CancelRunRequest { run_id: run })
+        .cancel_run(CancelRunRequest {
+            run_id: run,
+            force: false,
+        })
         .await
         .expect("no fault")
         .into_inner();

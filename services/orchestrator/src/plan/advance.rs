@@ -2,18 +2,24 @@
 
 use std::fmt::Debug;
 
+use serde_json::Value;
+
 use gearmesh_api::journal::v1 as journal;
 use journal::record::Fact;
 
 use crate::plan::instance::Prepared;
 use crate::plan::outcome::Answer;
-use crate::plan::state::{Phase, Problem, State};
+use crate::plan::state::{Phase, Problem, RunEnd, State};
 
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// The run begins, or goes on after a restart.
     Begin,
+    /// A run that waited for its place got it.
+    Admit,
+    /// There is no place, and the workflow says to skip then.
+    Skip,
     /// An attempt ended.
     Answered {
         task: usize,
@@ -21,10 +27,66 @@ pub(crate) enum Input {
         attempt: u32,
         answer: Answer,
     },
+    /// An attempt to take back an effect ended.
+    Undone { attempt: u32, answer: Answer },
+    /// The run of a sub-workflow ended, or could not be started.
+    ChildEnded {
+        task: usize,
+        item: usize,
+        attempt: u32,
+        child: Child,
+    },
+    /// A person answered a question.
+    Voted {
+        task: usize,
+        item: usize,
+        vote: Vote,
+    },
+    /// An event came on a topic for which a task waits.
+    Event {
+        task: usize,
+        item: usize,
+        event: Value,
+    },
+    /// A person decided what becomes of an attempt whose effect nobody knows.
+    Decide {
+        task: usize,
+        item: usize,
+        decision: Decision,
+        principal: String,
+    },
     /// An instant has come for which something waited.
     Due,
-    /// Somebody wants the run to end.
-    Cancel,
+    /// Somebody wants the run to end; with `force` its handlers too.
+    Cancel { force: bool },
+    /// Somebody wants nothing further to start.
+    Pause { principal: String, reason: String },
+    /// Somebody wants it to go on.
+    Resume { principal: String },
+}
+
+/// How the run of a sub-workflow ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Child {
+    /// Its outputs, or why it has none.
+    pub(crate) end: Result<Value, Problem>,
+}
+
+/// A person's answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Vote {
+    pub(crate) principal: String,
+    pub(crate) approved: bool,
+    pub(crate) note: String,
+    pub(crate) form: Value,
+}
+
+/// What becomes of an attempt whose effect nobody knows.
+#[derive(Debug, Clone)]
+pub(crate) enum Decision {
+    Retry,
+    Fail,
+    Done(Value),
 }
 
 /// What is to be done once the records are durable.
@@ -34,6 +96,19 @@ pub(crate) enum Command {
     Dispatch(Box<Dispatch>),
     /// End all calls of the run that are under way.
     Abort,
+    /// End one call.
+    AbortOne { task: usize, item: usize },
+    /// Start the run of a sub-workflow, or find it again.
+    StartChild(Box<StartChild>),
+    /// Cancel the run of a sub-workflow.
+    CancelChild { task: usize, item: usize },
+    /// Send the events of a topic that come from an instant on.
+    Listen {
+        task: usize,
+        item: usize,
+        topic: String,
+        since_ms: i64,
+    },
 }
 
 /// A call to make.
@@ -47,7 +122,25 @@ pub(crate) struct Dispatch {
     pub(crate) key: String,
     /// The engine's instance that is meant; empty: any.
     pub(crate) served_by: String,
+    /// It takes back the effect of this instance.
+    pub(crate) undo: bool,
+    /// Under which an earlier result may stand in, and for how many milliseconds.
+    pub(crate) cache: Option<(String, i64)>,
     pub(crate) resolved: Resolved,
+}
+
+/// A run to start for a task.
+#[derive(Debug, Clone)]
+pub(crate) struct StartChild {
+    pub(crate) task: usize,
+    pub(crate) item: usize,
+    pub(crate) attempt: u32,
+    pub(crate) workflow: String,
+    pub(crate) inputs: Value,
+    /// Two starts with it are one.
+    pub(crate) key: String,
+    pub(crate) path: Vec<u32>,
+    pub(crate) item_field: Option<u32>,
 }
 
 /// What the planner asks of the world, all of it without effect.
@@ -77,6 +170,12 @@ pub(crate) trait Tools {
     fn place(&self, _resolved: &Resolved, _run: &str) -> String {
         String::new()
     }
+
+    /// The call that takes back what a call with these parameters and this result did,
+    /// as the tool itself names it.
+    fn undo(&self, _tool: &str, _params: &Value, _result: &Value) -> Option<Prepared> {
+        None
+    }
 }
 
 /// A tool with parameters that may be sent.
@@ -84,7 +183,7 @@ pub(crate) trait Tools {
 pub(crate) struct Resolved {
     /// The tool's id.
     pub(crate) tool: String,
-    pub(crate) params: serde_json::Value,
+    pub(crate) params: Value,
     /// What the engine guarantees for two sends with one key.
     pub(crate) class: &'static str,
     /// The user's own idempotency key.
@@ -118,15 +217,42 @@ pub(crate) fn advance(state: &mut State, moment: &Moment<'_>, input: Input, deci
         return;
     }
     match input {
-        Input::Begin => {}
+        Input::Begin => planner.begin(),
+        Input::Admit => {
+            if planner.state.phase == Phase::Queued {
+                planner.record(Fact::Admitted(journal::Admitted {}));
+            }
+        }
+        Input::Skip => planner.skip_run(),
         Input::Answered {
             task,
             item,
             attempt,
             answer,
         } => planner.answered(task, item, attempt, answer),
+        Input::Undone { attempt, answer } => planner.undone(attempt, answer),
+        Input::ChildEnded {
+            task,
+            item,
+            attempt,
+            child,
+        } => planner.child_ended(task, item, attempt, child),
+        Input::Voted { task, item, vote } => planner.voted(task, item, vote),
+        Input::Event { task, item, event } => planner.event(task, item, &event),
+        Input::Decide {
+            task,
+            item,
+            decision,
+            principal,
+        } => planner.decide_doubt(task, item, decision, principal),
         Input::Due => planner.due(),
-        Input::Cancel => planner.cancel(false),
+        Input::Cancel { force } => planner.cancel(force),
+        Input::Pause { principal, reason } => planner.pause(principal, reason),
+        Input::Resume { principal } => {
+            if planner.state.paused.is_some() {
+                planner.record(Fact::Resumed(journal::Resumed { principal }));
+            }
+        }
     }
     planner.settle();
 }
@@ -148,63 +274,30 @@ impl Planner<'_> {
         self.decided.records.push(record);
     }
 
-    fn due(&mut self) {
-        let now = self.moment.now_ms;
-        if self.state.phase == Phase::Running && self.state.deadline_ms.is_some_and(|d| d <= now) {
-            return self.cancel(true);
-        }
-        while let Some((due, task, item)) = self.state.backoffs.first().copied() {
-            if due > now {
-                break;
-            }
-            self.state.fold_due(due, task, item);
+    pub(crate) fn command(&mut self, command: Command) {
+        self.decided.commands.push(command);
+    }
+
+    fn pause(&mut self, principal: String, reason: String) {
+        let open = matches!(self.state.phase, Phase::Queued | Phase::Running);
+        if self.state.paused.is_none() && open {
+            self.record(Fact::Paused(journal::Paused { principal, reason }));
         }
     }
 
-    /// Ends the run: what has not started is cancelled, what is under way is ended.
-    fn cancel(&mut self, timed_out: bool) {
-        if self.state.phase != Phase::Running {
-            return;
-        }
-        self.record(Fact::Cancelling(journal::Cancelling { timed_out }));
-        for task in 0..self.state.tasks.len() {
-            if self.state.tasks[task].ended() {
-                continue;
-            }
-            if self.state.tasks[task].leased == 0 {
-                let ended = self.ended(
-                    task,
-                    journal::Outcome::Cancelled,
-                    0,
-                    serde_json::Value::Null,
-                    None,
-                );
-                self.record(Fact::Ended(ended));
-            } else {
-                self.cancel_waiting_items(task);
-            }
-        }
-        if self.state.leased > 0 {
-            self.decided.commands.push(Command::Abort);
-        }
-    }
-
-    fn cancel_waiting_items(&mut self, task: usize) {
-        use crate::plan::state::InstanceStatus::{Backoff, Ready};
-        for item in 0..self.state.tasks[task].instances.len() {
-            let instance = &self.state.tasks[task].instances[item];
-            if matches!(instance.status, Ready | Backoff) {
-                let attempt = instance.attempt;
-                let mut ended = self.ended(
-                    task,
-                    journal::Outcome::Cancelled,
-                    attempt,
-                    serde_json::Value::Null,
-                    None,
-                );
-                ended.item = self.item(task, item);
-                self.record(Fact::Ended(ended));
-            }
-        }
+    /// The run found no place and ends before it has begun.
+    fn skip_run(&mut self) {
+        let cancelled = journal::Cancelling { timed_out: false };
+        self.record(Fact::Cancelling(cancelled));
+        self.end_waiting_tasks(crate::plan::frame::ROOT);
+        let text = "another run has the concurrency key, and `onConflict` is `skip`";
+        let problem = Problem::new("CONCURRENCY_SKIPPED", text);
+        self.record(Fact::Closed(journal::Closed {
+            status: RunEnd::Cancelled.as_str().to_owned(),
+            outputs: b"{}".as_slice().into(),
+            problem: Some((&problem).into()),
+            failed_task: String::new(),
+            undone: String::new(),
+        }));
     }
 }

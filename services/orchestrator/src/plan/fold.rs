@@ -1,17 +1,19 @@
 //! Facts into state. Nothing is decided here: replay of any row sequence ends in
 //! the same state and never panics.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use gearmesh_api::journal::v1 as journal;
 use journal::record::Fact;
 
-use gearmesh_workflow::{Dialect, OnError, TaskOnError};
+use gearmesh_workflow::{Kind, OnError, TaskOnError};
 
-use crate::plan::state::{
-    Instance, InstanceStatus, Phase, Problem, RunEnd, State, TaskState, TaskStatus,
-};
-use crate::render::instant;
+use crate::plan::frame::ROOT;
+use crate::plan::state::{Phase, Problem, RunEnd, Stage, State};
+use crate::plan::task_state::{InstanceStatus, TaskStatus};
+
+/// How long the handlers of a run may take together.
+pub(crate) const HANDLERS_MAX_MS: i64 = 60_000;
 
 impl State {
     /// Takes a record in. A record that does not fit the state is left out: it
@@ -20,25 +22,30 @@ impl State {
         let now = record.time_ms;
         self.spend(now);
         match &record.fact {
+            Some(Fact::Leased(leased)) if leased.undo => self.fold_undo_leased(leased),
             Some(Fact::Leased(leased)) => self.fold_leased(leased, now),
+            Some(Fact::Ended(ended)) if ended.undo => self.fold_undo_ended(ended),
             Some(Fact::Ended(ended)) => self.fold_ended(ended, now),
+            Some(Fact::BackedOff(backed)) if backed.undo => self.fold_undo_backed_off(backed),
             Some(Fact::BackedOff(backed)) => self.fold_backed_off(backed),
             Some(Fact::Expanded(expanded)) => self.fold_expanded(expanded),
-            Some(Fact::Cancelling(cancelling)) => {
-                if !self.ended() {
-                    self.phase = Phase::Cancelling {
-                        timed_out: cancelling.timed_out,
-                    };
+            Some(Fact::Opened(opened)) => self.fold_opened(opened, now),
+            Some(Fact::Waiting(waiting)) => self.fold_waiting(waiting, now),
+            Some(Fact::Signalled(signalled)) => self.fold_signalled(signalled),
+            Some(Fact::Doubted(doubted)) => self.fold_doubted(doubted, now),
+            Some(Fact::Decided(decided)) => self.fold_decided(decided),
+            Some(Fact::Admitted(_)) => {
+                if self.phase == Phase::Queued {
+                    self.phase = Phase::Running;
                 }
             }
-            Some(Fact::Closed(closed)) => {
-                self.phase = Phase::Ended(RunEnd::parse(&closed.status));
-                self.outputs = parse(&closed.outputs);
-                self.ended_ms = Some(now);
-                if let Some(problem) = &closed.problem {
-                    self.failed = Some((closed.failed_task.clone(), problem.into()));
-                }
+            Some(Fact::Paused(paused)) => {
+                self.paused = Some((paused.principal.clone(), paused.reason.clone()));
             }
+            Some(Fact::Resumed(_)) => self.paused = None,
+            Some(Fact::Cancelling(cancelling)) => self.fold_cancelling(cancelling),
+            Some(Fact::Entered(entered)) => self.fold_entered(entered, now),
+            Some(Fact::Closed(closed)) => self.fold_closed(closed, now),
             Some(Fact::Accepted(_) | Fact::Ignored(_)) | None => {}
         }
     }
@@ -46,33 +53,87 @@ impl State {
     /// Counts the time since the last record to what the run did meanwhile.
     fn spend(&mut self, now: i64) {
         let passed = (now - self.seen_ms).max(0);
-        if self.leased > 0 {
-            self.working_ms += passed;
+        let spent = &mut self.spent;
+        if self.phase == Phase::Queued {
+            spent.queued_ms += passed;
+        } else if self.leased > 0 {
+            spent.working_ms += passed;
         } else if !self.backoffs.is_empty() {
-            self.retrying_ms += passed;
+            spent.retrying_ms += passed;
+        } else if self.waiting > 0 || self.paused.is_some() {
+            spent.waiting_ms += passed;
         }
         self.seen_ms = self.seen_ms.max(now);
     }
 
-    /// Makes the one instance of a plain task, which is ready at once.
-    pub(crate) fn activate(&mut self, task: usize) {
-        self.instantiate(task, 1);
+    fn fold_cancelling(&mut self, cancelling: &journal::Cancelling) {
+        let timed_out = cancelling.timed_out;
+        match self.phase {
+            Phase::Queued | Phase::Running => {
+                self.phase = Phase::Cancelling { timed_out };
+                self.paused = None;
+                self.frames[ROOT].ending = Some(ended_by(timed_out));
+            }
+            // Only its handlers are ended: how the graph ended is known.
+            Phase::Finishing { .. } => {
+                self.handlers_timed_out |= timed_out;
+                for (_, frame) in self.handlers.clone() {
+                    self.frames[frame].ending = Some(ended_by(timed_out));
+                }
+                self.undoing.stopped = true;
+            }
+            Phase::Cancelling { .. } | Phase::Ended(_) => {}
+        }
     }
 
-    fn instantiate(&mut self, task: usize, count: usize) {
-        if self.tasks[task].status != TaskStatus::Blocked {
+    fn fold_entered(&mut self, entered: &journal::Entered, now: i64) {
+        let (Some(stage), end) = (Stage::parse(&entered.stage), RunEnd::parse(&entered.status))
+        else {
             return;
+        };
+        self.phase = Phase::Finishing { stage, end };
+        self.handlers_due_ms
+            .get_or_insert(now.saturating_add(HANDLERS_MAX_MS));
+        let problem = entered.problem.as_ref().map(Problem::from);
+        if let Some(Value::Object(run)) = self.constants.get_mut("run") {
+            run.insert("status".into(), end.as_str().into());
+            let error = problem.as_ref().map_or(Value::Null, shown_problem);
+            run.insert("error".into(), error);
+            let task = Some(entered.failed_task.clone()).filter(|t| !t.is_empty());
+            run.insert("failedTask".into(), task.into());
         }
-        let keys: Vec<_> = (0..count).map(|item| self.ready_key(task, item)).collect();
-        self.ready.extend(keys);
-        let state = &mut self.tasks[task];
-        state.status = TaskStatus::Active;
-        state.instances = vec![Instance::default(); count];
-        state.open_instances = count;
+        if let Some(problem) = problem {
+            self.failed = Some((entered.failed_task.clone(), problem));
+        }
+        let body = match stage {
+            Stage::Undo => {
+                self.handlers_due_ms = None;
+                return self.plan_undo();
+            }
+            Stage::OnFailure => self.workflow.on_failure,
+            Stage::OnSuccess => self.workflow.on_success,
+            Stage::Finally => self.workflow.finally,
+        };
+        if let Some(body) = body {
+            let frame = self.add_frame(body, Vec::new(), None, Some(ROOT));
+            self.handlers.push((stage, frame));
+        }
+    }
+
+    fn fold_closed(&mut self, closed: &journal::Closed, now: i64) {
+        self.phase = Phase::Ended(RunEnd::parse(&closed.status));
+        self.outputs = parse(&closed.outputs);
+        self.ended_ms = Some(now);
+        self.paused = None;
+        self.undone.clone_from(&closed.undone);
+        self.failed = closed
+            .problem
+            .as_ref()
+            .map(|problem| (closed.failed_task.clone(), problem.into()));
     }
 
     fn fold_expanded(&mut self, expanded: &journal::Expanded) {
-        let Some(task) = self.find(&expanded.task) else {
+        let Some(task) = self.at(&expanded.task, &expanded.path) else {
             return;
         };
         let Value::Array(items) = parse(&expanded.items) else {
@@ -82,125 +143,13 @@ impl State {
         self.tasks[task].items = Some(items);
     }
 
-    fn fold_leased(&mut self, leased: &journal::Leased, now: i64) {
-        let Some(task) = self.find(&leased.task) else {
-            return;
-        };
-        if leased.item.is_none() {
-            // The lease of a plain task is also what says that it has begun.
-            self.activate(task);
-        }
-        let item = leased.item.unwrap_or_default() as usize;
-        // After a back-off the lease is also what says that the wait was over.
-        match self.tasks[task].instances.get(item).map(|i| i.status) {
-            Some(InstanceStatus::Ready | InstanceStatus::Backoff) => self.leave(task, item),
-            _ => return,
-        }
-        let Some(instance) = self.tasks[task].instances.get_mut(item) else {
-            return;
-        };
-        instance.status = InstanceStatus::Leased;
-        instance.attempt = leased.attempt;
-        instance.pass = leased.pass;
-        instance.class.clone_from(&leased.class);
-        instance.key.clone_from(&leased.key);
-        instance.tool.clone_from(&leased.tool);
-        instance.served_by.clone_from(&leased.instance);
-        instance.start_ms.get_or_insert(now);
-        self.leased += 1;
-        let state = &mut self.tasks[task];
-        state.leased += 1;
-        state.start_ms.get_or_insert(now);
-    }
-
-    fn fold_backed_off(&mut self, backed: &journal::BackedOff) {
-        let Some(task) = self.find(&backed.task) else {
-            return;
-        };
-        let item = backed.item.unwrap_or_default() as usize;
-        let Some(instance) = self.tasks[task].instances.get_mut(item) else {
-            return;
-        };
-        if instance.status != InstanceStatus::Leased {
-            return;
-        }
-        instance.status = InstanceStatus::Backoff;
-        instance.due_ms = backed.due_ms;
-        instance.pass = backed.pass.max(instance.pass);
-        if backed.lost {
-            instance.lost += 1;
-        } else {
-            instance.failures += 1;
-        }
-        instance.problem = backed.problem.as_ref().map(Problem::from);
-        self.backoffs.insert((backed.due_ms, task, item));
-        self.leased -= 1;
-        self.tasks[task].leased -= 1;
-    }
-
-    /// A wait is over: the instance may start again.
-    pub(crate) fn fold_due(&mut self, due: i64, task: usize, item: usize) {
-        self.backoffs.remove(&(due, task, item));
-        let ready = self.ready_key(task, item);
-        if let Some(instance) = self.tasks[task].instances.get_mut(item)
-            && instance.status == InstanceStatus::Backoff
-        {
-            instance.status = InstanceStatus::Ready;
-            self.ready.insert(ready);
-        }
-    }
-
     fn fold_ended(&mut self, ended: &journal::Ended, now: i64) {
-        let Some(task) = self.find(&ended.task) else {
+        let Some(task) = self.at(&ended.task, &ended.path) else {
             return;
         };
         match ended.item {
             Some(item) => self.end_instance(task, item as usize, ended, now),
             None => self.end_task(task, ended, now),
-        }
-    }
-
-    fn end_instance(&mut self, task: usize, item: usize, ended: &journal::Ended, now: i64) {
-        self.leave(task, item);
-        let Some(instance) = self.tasks[task].instances.get_mut(item) else {
-            return;
-        };
-        if instance.status.ended() {
-            return;
-        }
-        instance.status = match ended.outcome() {
-            journal::Outcome::Succeeded => InstanceStatus::Succeeded,
-            journal::Outcome::Skipped => InstanceStatus::Skipped,
-            journal::Outcome::Cancelled => InstanceStatus::Cancelled,
-            journal::Outcome::Failed | journal::Outcome::Unspecified => InstanceStatus::Failed,
-        };
-        instance.attempt = instance.attempt.max(ended.attempt);
-        instance.result = parse(&ended.result);
-        instance.problem = ended.problem.as_ref().map(Problem::from);
-        instance.reason.clone_from(&ended.reason);
-        instance.substituted = ended.substituted;
-        instance.end_ms = Some(now);
-        self.tasks[task].open_instances -= 1;
-    }
-
-    /// Takes an instance out of the sets in which its status had put it.
-    fn leave(&mut self, task: usize, item: usize) {
-        let ready = self.ready_key(task, item);
-        let Some(instance) = self.tasks[task].instances.get(item) else {
-            return;
-        };
-        match instance.status {
-            InstanceStatus::Ready => {
-                self.ready.remove(&ready);
-            }
-            InstanceStatus::Backoff => {
-                self.backoffs.remove(&(instance.due_ms, task, item));
-            }
-            InstanceStatus::Leased => {
-                self.leased -= 1;
-                self.tasks[task].leased -= 1;
-            }
-            _ => {}
         }
     }
 
@@ -225,15 +174,27 @@ impl State {
         state.reason.clone_from(&ended.reason);
         state.problem = ended.problem.as_ref().map(Problem::from);
         state.substituted = ended.substituted;
+        state.reused = ended.reused;
         state.end_ms = Some(now);
         if state.status != TaskStatus::Skipped {
             state.start_ms.get_or_insert(now);
         }
         state.open_instances = 0;
+        if plain && state.instances.is_empty() && (!ended.save.is_empty() || ended.reused) {
+            state.instances.push(super::task_state::Instance::default());
+        }
         if plain && let Some(instance) = state.instances.first_mut() {
             instance.attempt = instance.attempt.max(ended.attempt);
-            instance.status = InstanceStatus::Succeeded;
+            instance.status = if state.status == TaskStatus::Succeeded {
+                InstanceStatus::Succeeded
+            } else {
+                InstanceStatus::Failed
+            };
+            instance.end_ms = Some(now);
+            instance.cached = ended.cached;
+            instance.save.clone_from(&ended.save);
         }
+        // The result of a reused `each` task comes whole; it has no items of its own here.
         let result = if state.items.is_some() {
             state.collected()
         } else {
@@ -241,107 +202,63 @@ impl State {
         };
         state.view = state.as_seen(result, dialect);
         let failed = state.status == TaskStatus::Failed;
-        self.open -= 1;
+        let frame = state.frame;
         if failed {
             self.note_failure(task);
         }
-        for dependent in self.workflow.graph.dependents[task].clone() {
+        for dependent in self.dependents(task) {
             let open = &mut self.tasks[dependent].open_needs;
             *open = open.saturating_sub(1);
             if *open == 0 && self.tasks[dependent].status == TaskStatus::Blocked {
                 self.unlocked.push_back(dependent);
             }
         }
+        self.frames[frame].open -= 1;
+        if self.frames[frame].open == 0 && self.frames[frame].parent.is_some() {
+            self.drained.push_back(frame);
+        }
     }
-}
 
-impl State {
-    /// Remembers the first failure, and whether it stops the run.
+    /// Remembers the first failure, and whether it stops its graph.
     fn note_failure(&mut self, task: usize) {
         let stops = match &self.task(task).on_error {
             Some(TaskOnError::Stop) => true,
             Some(TaskOnError::Continue | TaskOnError::Use(_)) => false,
-            None => self.workflow.on_error == OnError::Stop,
+            None => self.workflow.on_error != OnError::Continue,
         };
-        self.stopping |= stops;
-        if let (None, Some(problem)) = (&self.failed, &self.tasks[task].problem) {
-            self.failed = Some((self.task(task).id.clone(), problem.clone()));
+        let id = self.task(task).id.clone();
+        let problem = self.tasks[task].problem.clone();
+        let frame = &mut self.frames[self.tasks[task].frame];
+        frame.stopping |= stops;
+        if let (None, Some(problem)) = (&frame.failed, &problem) {
+            frame.failed = Some((id.clone(), problem.clone()));
         }
+        if let (ROOT, None, Some(problem)) = (self.tasks[task].frame, &self.failed, problem) {
+            self.failed = Some((id, problem));
+        }
+    }
+
+    /// Whether a task is a group.
+    pub(crate) fn is_group(&self, task: usize) -> bool {
+        matches!(self.task(task).kind, Kind::Group { .. })
     }
 }
 
-impl TaskState {
-    /// The results of an `each` task in the order of its items; null where one failed.
-    fn collected(&mut self) -> Value {
-        self.instances
-            .iter_mut()
-            .map(|i| std::mem::take(&mut i.result))
-            .collect()
-    }
-
-    /// What expressions see under the task's name.
-    fn as_seen(&self, result: Value, dialect: Dialect) -> Value {
-        let mut view = Map::new();
-        view.insert("result".into(), result);
-        let status = match self.status {
-            TaskStatus::Succeeded if dialect == Dialect::Oktyv => "success",
-            TaskStatus::Cancelled if dialect == Dialect::Oktyv => "failed",
-            TaskStatus::Succeeded => "succeeded",
-            TaskStatus::Failed => "failed",
-            TaskStatus::Skipped => "skipped",
-            TaskStatus::Cancelled => "cancelled",
-            TaskStatus::Blocked | TaskStatus::Active => "running",
-        };
-        view.insert("status".into(), status.into());
-        let error = self.problem.as_ref().map_or(
-            Value::Null,
-            |p| json!({"code": p.code, "message": p.message, "details": p.details}),
-        );
-        view.insert("error".into(), error);
-        view.insert("attempts".into(), self.attempts().into());
-        view.insert(
-            "startTime".into(),
-            self.start_ms.map_or(Value::Null, |t| instant(t).into()),
-        );
-        view.insert(
-            "endTime".into(),
-            self.end_ms.map_or(Value::Null, |t| instant(t).into()),
-        );
-        let duration = self.start_ms.zip(self.end_ms).map(|(s, e)| (e - s).max(0));
-        view.insert("duration".into(), duration.into());
-        if let Some(items) = &self.items {
-            view.insert("errors".into(), self.item_errors(items));
-        }
-        Value::Object(view)
-    }
-
-    fn item_errors(&self, items: &[Value]) -> Value {
-        self.instances
-            .iter()
-            .enumerate()
-            .filter(|(_, i)| i.status == InstanceStatus::Failed)
-            .map(|(index, instance)| {
-                let problem = instance.problem.as_ref();
-                json!({
-                    "index": index,
-                    "item": items.get(index),
-                    "error": {"code": problem.map(|p| &p.code), "message": problem.map(|p| &p.message)},
-                })
-            })
-            .collect()
-    }
-
-    /// Attempts made; of an `each` task those of the item that took most.
-    pub(crate) fn attempts(&self) -> u32 {
-        self.instances
-            .iter()
-            .map(|i| i.attempt)
-            .max()
-            .unwrap_or_default()
+/// Why what belongs to a run that is being ended ends.
+fn ended_by(timed_out: bool) -> Problem {
+    if timed_out {
+        Problem::new("RUN_TIMEOUT", "the run's time was over")
+    } else {
+        Problem::new("RUN_CANCELLED", "the run was cancelled")
     }
 }
 
-fn parse(bytes: &[u8]) -> Value {
+/// A problem as expressions see it.
+pub(crate) fn shown_problem(problem: &Problem) -> Value {
+    json!({"code": problem.code, "message": problem.message, "details": problem.details})
+}
+
+pub(crate) fn parse(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_default()
 }
 

@@ -1,12 +1,16 @@
 //! Starting and ending single instances.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
 use serde_json::{Map, Value};
 
 use gearmesh_expr::Scope;
 use gearmesh_workflow::{Kind, TaskOnError};
 
 use crate::plan::scope::View;
-use crate::plan::state::{InstanceStatus, Problem, State};
+use crate::plan::state::{Problem, ReadyKey, State};
+use crate::plan::task_state::InstanceStatus;
 
 /// What an attempt is to do, evaluated.
 #[derive(Debug, Clone)]
@@ -58,12 +62,59 @@ impl State {
 
     /// What the expressions of one instance see.
     pub(crate) fn view(&self, task: usize, item: usize) -> View<'_> {
-        let element = self.tasks[task]
-            .items
-            .as_ref()
-            .and_then(|items| items.get(item))
-            .map(|value| (self.task(task).as_name.as_str(), value, item));
-        View::new(self, element)
+        View::of_item(self, task, Some(item))
+    }
+
+    /// What an instance's own name means to the expressions that look at its result.
+    fn own(result: &Value) -> Value {
+        let mut own = Map::new();
+        own.insert("result".into(), result.clone());
+        own.insert("status".into(), "succeeded".into());
+        Value::Object(own)
+    }
+
+    /// Whether `repeat.until` holds of a result.
+    pub(crate) fn until(&self, task: usize, item: usize, result: &Value) -> Result<bool, Problem> {
+        let definition = self.task(task);
+        let Some(repeat) = &definition.repeat else {
+            return Ok(true);
+        };
+        let own = Self::own(result);
+        let scope = self.view(task, item).with(&definition.id, &own);
+        repeat.until.holds(&scope).map_err(|e| problem(&e))
+    }
+
+    /// The name under which a result is kept; empty: under none.
+    pub(crate) fn save_name(
+        &self,
+        task: usize,
+        item: usize,
+        result: &Value,
+    ) -> Result<String, Problem> {
+        let definition = self.task(task);
+        let Some(save) = &definition.save else {
+            return Ok(String::new());
+        };
+        let own = Self::own(result);
+        let scope = self.view(task, item).with(&definition.id, &own);
+        text(&save.evaluate(&scope).map_err(|e| problem(&e))?, "save")
+    }
+
+    /// The key of an earlier result that may stand in, and for how many milliseconds.
+    pub(crate) fn cache_key(
+        &self,
+        task: usize,
+        item: usize,
+    ) -> Result<Option<(String, i64)>, Problem> {
+        let definition = self.task(task);
+        let Some(cache) = &definition.cache else {
+            return Ok(None);
+        };
+        let value = cache.key.evaluate(&self.view(task, item));
+        let key = text(&value.map_err(|e| problem(&e))?, "cache.key")?;
+        let ttl = i64::try_from(cache.ttl.as_millis()).unwrap_or(i64::MAX);
+        let key = format!("{}/{}/{key}", self.workflow.name, definition.id);
+        Ok(Some((key, ttl)))
     }
 
     /// Whether a result is what the task's `expect` asks for.
@@ -72,10 +123,7 @@ impl State {
         let Some(condition) = &definition.expect else {
             return Ok(());
         };
-        let mut own = Map::new();
-        own.insert("result".into(), result.clone());
-        own.insert("status".into(), "succeeded".into());
-        let own = Value::Object(own);
+        let own = Self::own(result);
         let scope = self.view(task, item).with(&definition.id, &own);
         match condition.holds(&scope) {
             Ok(true) => Ok(()),
@@ -98,25 +146,48 @@ impl State {
         }
     }
 
-    /// Instances that may start now, best first, within both limits.
+    /// The instance that may start next within all limits.
     pub(crate) fn startable(&self) -> Option<(usize, usize)> {
+        if let Some(free) = self.first_of(&self.free) {
+            return Some(free);
+        }
         if self.leased >= self.workflow.max_concurrent {
             return None;
         }
-        self.ready
-            .iter()
-            .map(|(_, task, item)| (*task, *item))
-            .find(|(task, _)| {
-                let limit = self.task(*task).max_concurrent.unwrap_or(usize::MAX);
-                self.tasks[*task].leased < limit
-            })
+        self.first_of(&self.ready)
+    }
+
+    /// The best instance of a set whose task may have another one under way.
+    fn first_of(&self, set: &BTreeSet<ReadyKey>) -> Option<(usize, usize)> {
+        let mut from = Bound::Unbounded;
+        loop {
+            let (priority, definition, task, item) = *set.range((from, Bound::Unbounded)).next()?;
+            if self.tasks[task].under_way < self.at_once(task) && !self.held(task) {
+                return Some((task, item));
+            }
+            from = Bound::Excluded((priority, definition, task, usize::MAX));
+        }
+    }
+
+    /// How many instances of a task may be under way at once.
+    fn at_once(&self, task: usize) -> usize {
+        let definition = self.task(task);
+        let default = match definition.kind {
+            // Each has calls of its own: all at once would fill the memory with graphs.
+            Kind::Group { .. } | Kind::Workflow { .. } => self.workflow.max_concurrent,
+            _ => usize::MAX,
+        };
+        definition.max_concurrent.unwrap_or(default)
+    }
+
+    /// Whether the graph of a task is being ended.
+    fn held(&self, task: usize) -> bool {
+        self.dying(self.tasks[task].frame)
     }
 
     pub(crate) fn is_current(&self, task: usize, item: usize, attempt: u32) -> bool {
-        self.tasks[task]
-            .instances
-            .get(item)
-            .is_some_and(|i| i.status == InstanceStatus::Leased && i.attempt == attempt)
+        let instance = self.tasks.get(task).and_then(|t| t.instances.get(item));
+        instance.is_some_and(|i| i.status == InstanceStatus::Leased && i.attempt == attempt)
     }
 }
 
@@ -128,7 +199,7 @@ pub(crate) fn problem(error: &gearmesh_expr::Error) -> Problem {
     }
 }
 
-fn text(value: &Value, key: &str) -> Result<String, Problem> {
+pub(crate) fn text(value: &Value, key: &str) -> Result<String, Problem> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),

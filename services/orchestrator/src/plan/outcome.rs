@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use gearmesh_api::journal::v1 as journal;
-use gearmesh_workflow::OnItemError;
+use gearmesh_workflow::OnUnknown;
 use journal::record::Fact;
 
 use crate::plan::advance::Planner;
-use crate::plan::state::{InstanceStatus, Phase, Problem, RUN_STOPPED, TaskStatus};
+use crate::plan::state::Problem;
 
 /// A call under which the process died this often is not sent again: it may be
 /// what kills it, and would keep every other run from going on.
@@ -22,6 +22,8 @@ pub(crate) const RESULT_MAX: usize = 15 * 1024 * 1024;
 pub(crate) enum Answer {
     /// The tool answered.
     Done(Value),
+    /// An earlier result stands in for the call.
+    Cached(Value),
     /// The tool refused, or did not answer in time; there was no doubt about its effect.
     Failed {
         problem: Problem,
@@ -43,94 +45,146 @@ impl Planner<'_> {
     /// Takes the answer of an attempt in.
     pub(crate) fn answered(&mut self, task: usize, item: usize, attempt: u32, answer: Answer) {
         if !self.state.is_current(task, item, attempt) {
-            self.record(Fact::Ignored(journal::Ignored {
-                task: self.state.task(task).id.clone(),
-                item: self.item(task, item),
-                attempt,
-            }));
+            if task < self.state.tasks.len() {
+                self.record(Fact::Ignored(journal::Ignored {
+                    task: self.state.task(task).id.clone(),
+                    path: self.state.path(task),
+                    item: self.item(task, item),
+                    attempt,
+                }));
+            }
             return;
         }
-        if matches!(self.state.phase, Phase::Cancelling { .. }) {
+        if self.state.dying(self.state.tasks[task].frame) {
             return self.answered_late(task, item, attempt, answer);
         }
+        let lost = self.state.tasks[task].instances[item].lost + 1;
         match answer {
-            Answer::Done(result) => match self.state.expected(task, item, &result) {
-                Ok(()) => self.succeed(task, item, attempt, result),
-                Err(problem) => self.failed(task, item, attempt, problem, None, 1),
-            },
+            Answer::Done(result) => self.completed(task, item, attempt, result),
+            Answer::Cached(result) => self.succeed_as(task, item, attempt, result, true),
             Answer::Failed {
                 problem,
                 retry_after_ms,
             } => {
                 self.failed(task, item, attempt, problem, retry_after_ms, 0);
             }
-            Answer::Unknown(problem) => self.fail(task, item, attempt, problem),
-            Answer::Lost if self.state.tasks[task].instances[item].lost + 1 >= LOST_MAX => {
+            Answer::Unknown(problem) => self.doubt(task, item, attempt, problem),
+            Answer::Lost if lost >= LOST_MAX => {
                 let text =
                     format!("the process died {LOST_MAX} times while this call was under way");
                 self.fail(task, item, attempt, Problem::new("POISON", text));
             }
             // The engine is away: from here on the task's `retry` decides.
-            Answer::Unsent(problem)
-                if self.state.tasks[task].instances[item].lost + 1 >= LOST_MAX =>
-            {
+            Answer::Unsent(problem) if lost >= LOST_MAX => {
                 self.failed(task, item, attempt, problem, None, 0);
             }
             Answer::Lost | Answer::Unsent(_) => {
-                self.back_off(task, item, attempt, None, self.moment.now_ms, 0);
+                self.back_off(task, item, attempt, Again::Lost(0), self.moment.now_ms);
             }
-            Answer::Cancelled => self.end(
-                task,
-                item,
-                attempt,
-                journal::Outcome::Cancelled,
-                Value::Null,
-                None,
-            ),
+            Answer::Cancelled => {
+                let outcome = journal::Outcome::Cancelled;
+                self.end(task, item, attempt, outcome, Value::Null, None);
+            }
         }
     }
 
-    /// The run is being ended: a success still counts, all else is the cancel.
+    /// The graph is being ended: a success still counts, all else is the cancel.
     fn answered_late(&mut self, task: usize, item: usize, attempt: u32, answer: Answer) {
-        match answer {
-            Answer::Done(result) => self.succeed(task, item, attempt, result),
-            Answer::Unknown(problem) => {
-                self.end(
-                    task,
-                    item,
-                    attempt,
-                    journal::Outcome::Cancelled,
-                    Value::Null,
-                    Some(problem),
-                );
+        let problem = match answer {
+            Answer::Done(result) | Answer::Cached(result) => {
+                return self.succeed(task, item, attempt, result);
             }
-            _ => self.end(
-                task,
-                item,
+            Answer::Unknown(problem) => Some(problem),
+            _ => None,
+        };
+        let outcome = journal::Outcome::Cancelled;
+        self.end(task, item, attempt, outcome, Value::Null, problem);
+    }
+
+    /// Whether the call took effect is not known: the task says what follows.
+    fn doubt(&mut self, task: usize, item: usize, attempt: u32, problem: Problem) {
+        let lost = self.state.tasks[task].instances[item].lost + 1;
+        match self.state.task(task).on_unknown {
+            OnUnknown::Fail => self.fail(task, item, attempt, problem),
+            // The engine would answer the old key with the same doubt.
+            OnUnknown::Retry if lost < LOST_MAX => {
+                self.back_off(task, item, attempt, Again::Lost(1), self.moment.now_ms);
+            }
+            OnUnknown::Retry => self.fail(task, item, attempt, problem),
+            OnUnknown::Ask => self.record(Fact::Doubted(journal::Doubted {
+                task: self.state.task(task).id.clone(),
+                path: self.state.path(task),
+                item: self.item(task, item),
                 attempt,
-                journal::Outcome::Cancelled,
-                Value::Null,
-                None,
-            ),
+                problem: Some((&problem).into()),
+            })),
+        }
+    }
+
+    /// An instance has a result: it is looked at by `expect` and by `repeat`.
+    pub(crate) fn completed(&mut self, task: usize, item: usize, attempt: u32, result: Value) {
+        match self.state.expected(task, item, &result) {
+            Ok(()) => self.repeated_or(task, item, attempt, result),
+            Err(problem) => self.failed(task, item, attempt, problem, None, 1),
+        }
+    }
+
+    /// Ends an instance with its result, unless `repeat` wants another round.
+    pub(crate) fn repeated_or(&mut self, task: usize, item: usize, attempt: u32, result: Value) {
+        let Some(repeat) = &self.state.task(task).repeat else {
+            return self.succeed(task, item, attempt, result);
+        };
+        let instance = &self.state.tasks[task].instances.get(item);
+        let rounds = instance.map_or(0, |i| i.rounds) + 1;
+        let since = instance
+            .and_then(|i| i.start_ms)
+            .unwrap_or(self.moment.now_ms);
+        let millis = |d: std::time::Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+        let due = self.moment.now_ms.saturating_add(millis(repeat.delay));
+        let late = repeat
+            .timeout
+            .is_some_and(|t| due > since.saturating_add(millis(t)));
+        match self.state.until(task, item, &result) {
+            Ok(true) => self.succeed(task, item, attempt, result),
+            Ok(false) if rounds >= repeat.max || late => {
+                let text = format!(
+                    "`repeat.until` was false in all of {rounds} rounds: {}",
+                    repeat.until.text()
+                );
+                let problem = Problem {
+                    details: Box::new(
+                        serde_json::json!({"rounds": rounds, "last": clipped(result)}),
+                    ),
+                    ..Problem::new("REPEAT_EXHAUSTED", text)
+                };
+                self.fail(task, item, attempt, problem);
+            }
+            Ok(false) => self.back_off(task, item, attempt, Again::Round, due),
+            Err(problem) => self.fail(task, item, attempt, problem),
         }
     }
 
     pub(crate) fn succeed(&mut self, task: usize, item: usize, attempt: u32, result: Value) {
-        if let Err(problem) = bounded("the result", &result) {
-            return self.fail(task, item, attempt, problem);
-        }
-        self.end(
-            task,
-            item,
-            attempt,
-            journal::Outcome::Succeeded,
-            result,
-            None,
-        );
+        self.succeed_as(task, item, attempt, result, false);
+    }
+
+    fn succeed_as(&mut self, task: usize, item: usize, attempt: u32, result: Value, cached: bool) {
+        let save = self.state.save_name(task, item, &result);
+        let save = match bounded("the result", &result).and(save) {
+            Ok(save) => save,
+            Err(problem) => return self.fail(task, item, attempt, problem),
+        };
+        let outcome = journal::Outcome::Succeeded;
+        let mut ended = self.ended(task, outcome, attempt, result, None);
+        ended.item = self.item(task, item);
+        ended.cached = cached;
+        ended.save = save;
+        self.record(Fact::Ended(ended));
+        self.after_instance(task);
     }
 
     /// An attempt failed: another follows if the task's `retry` says so.
-    fn failed(
+    pub(crate) fn failed(
         &mut self,
         task: usize,
         item: usize,
@@ -139,11 +193,14 @@ impl Planner<'_> {
         retry_after_ms: Option<i64>,
         passes: u32,
     ) {
-        let failures = self.state.tasks[task].instances[item].failures + 1;
-        let stopped = self.state.stopping && !self.state.survives_stop(task);
+        let instance = self.state.tasks[task].instances.get(item);
+        let failures = instance.map_or(0, |i| i.failures) + 1;
+        let frame = self.state.tasks[task].frame;
+        let stopped = self.state.stopping(frame) && !self.state.survives_stop(task);
         let again = match &self.state.task(task).retry {
             Some(retry)
                 if !stopped
+                    && !self.state.dying(frame)
                     && failures < retry.attempts
                     && retry.applies(&problem.code, problem.retryable) =>
             {
@@ -156,65 +213,50 @@ impl Planner<'_> {
         match again {
             Some(wait) => {
                 let due = self.moment.now_ms.saturating_add(wait);
-                self.back_off(task, item, attempt, Some(problem), due, passes);
+                self.back_off(task, item, attempt, Again::Failed(problem, passes), due);
             }
             None => self.fail(task, item, attempt, problem),
         }
     }
 
-    fn back_off(
-        &mut self,
-        task: usize,
-        item: usize,
-        attempt: u32,
-        problem: Option<Problem>,
-        due_ms: i64,
-        passes: u32,
-    ) {
-        let pass = self.state.tasks[task].instances[item].pass + passes;
+    fn back_off(&mut self, task: usize, item: usize, attempt: u32, again: Again, due_ms: i64) {
+        let instance = self.state.tasks[task].instances.get(item);
+        let pass = instance.map_or(1, |i| i.pass);
+        let (problem, passes) = match &again {
+            Again::Failed(problem, passes) => (Some(problem.into()), *passes),
+            Again::Lost(passes) => (None, *passes),
+            Again::Round => (None, 1),
+        };
         self.record(Fact::BackedOff(journal::BackedOff {
             task: self.state.task(task).id.clone(),
+            path: self.state.path(task),
             item: self.item(task, item),
             attempt,
-            lost: problem.is_none(),
-            problem: problem.as_ref().map(Into::into),
+            lost: matches!(again, Again::Lost(_)),
+            problem,
             due_ms,
-            pass,
+            pass: pass + passes,
+            repeated: matches!(again, Again::Round),
+            undo: false,
         }));
     }
 
     /// An instance has failed for good, unless a result stands in for it.
     pub(crate) fn fail(&mut self, task: usize, item: usize, attempt: u32, problem: Problem) {
+        let failed = journal::Outcome::Failed;
         match self.state.substitute(task, item) {
             Some(Ok(result)) => {
-                let mut ended = self.ended(
-                    task,
-                    journal::Outcome::Succeeded,
-                    attempt,
-                    result,
-                    Some(problem),
-                );
+                let outcome = journal::Outcome::Succeeded;
+                let mut ended = self.ended(task, outcome, attempt, result, Some(problem));
                 ended.item = self.item(task, item);
                 ended.substituted = true;
                 self.record(Fact::Ended(ended));
                 self.after_instance(task);
             }
-            Some(Err(instead)) => self.end(
-                task,
-                item,
-                attempt,
-                journal::Outcome::Failed,
-                Value::Null,
-                Some(instead),
-            ),
-            None => self.end(
-                task,
-                item,
-                attempt,
-                journal::Outcome::Failed,
-                Value::Null,
-                Some(problem),
-            ),
+            Some(Err(instead)) => {
+                self.end(task, item, attempt, failed, Value::Null, Some(instead));
+            }
+            None => self.end(task, item, attempt, failed, Value::Null, Some(problem)),
         }
     }
 
@@ -241,152 +283,10 @@ impl Planner<'_> {
                 self.finish_each(task);
             }
         }
-        if self.state.stopping && self.state.phase == Phase::Running {
-            self.stop_others();
+        let frame = self.state.tasks[task].frame;
+        if self.state.frames[frame].stopping && !self.state.dying(frame) {
+            self.stop_others(frame);
         }
-    }
-
-    /// Under `onItemError: stop` a failed item keeps the others from starting.
-    fn stop_items(&mut self, task: usize) {
-        let failed = |i: &crate::plan::state::Instance| i.status == InstanceStatus::Failed;
-        if self.state.task(task).on_item_error != OnItemError::Stop
-            || self.state.tasks[task].items_stopped
-            || !self.state.tasks[task].instances.iter().any(failed)
-        {
-            return;
-        }
-        self.state.tasks[task].items_stopped = true;
-        for item in 0..self.state.tasks[task].instances.len() {
-            let instance = &self.state.tasks[task].instances[item];
-            let last = instance.problem.clone();
-            match instance.status {
-                InstanceStatus::Ready => self.skip_item(task, item),
-                InstanceStatus::Backoff => {
-                    let mut ended = self.ended(
-                        task,
-                        journal::Outcome::Failed,
-                        instance.attempt,
-                        Value::Null,
-                        last,
-                    );
-                    ended.item = Some(u32::try_from(item).unwrap_or(u32::MAX));
-                    self.record(Fact::Ended(ended));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn skip_item(&mut self, task: usize, item: usize) {
-        let mut ended = self.ended(task, journal::Outcome::Skipped, 0, Value::Null, None);
-        ended.item = Some(u32::try_from(item).unwrap_or(u32::MAX));
-        RUN_STOPPED.clone_into(&mut ended.reason);
-        self.record(Fact::Ended(ended));
-    }
-
-    /// All items have ended.
-    pub(crate) fn finish_each(&mut self, task: usize) {
-        let state = &self.state.tasks[task];
-        let count = |status| {
-            state
-                .instances
-                .iter()
-                .filter(|i| i.status == status)
-                .count()
-        };
-        let failed = count(InstanceStatus::Failed);
-        let cancelled = count(InstanceStatus::Cancelled);
-        let succeeded = count(InstanceStatus::Succeeded);
-        let total = state.instances.len();
-        let lenient = self.state.task(task).on_item_error == OnItemError::Continue && succeeded > 0;
-        let (outcome, problem) = if cancelled > 0 {
-            (journal::Outcome::Cancelled, None)
-        } else if failed == 0 || lenient {
-            (journal::Outcome::Succeeded, None)
-        } else {
-            let first = state
-                .instances
-                .iter()
-                .enumerate()
-                .find(|(_, i)| i.status == InstanceStatus::Failed);
-            let why = first.map_or_else(String::new, |(index, i)| {
-                let problem = i.problem.as_ref();
-                let code = problem.map_or("", |p| p.code.as_str());
-                let message = problem.map_or("", |p| p.message.as_str());
-                format!("; item {index}: {code}: {message}")
-            });
-            let text = format!("{failed} of {total} items failed{why}");
-            (
-                journal::Outcome::Failed,
-                Some(Problem::new("ITEM_FAILED", text)),
-            )
-        };
-        let ended = self.ended(task, outcome, 0, Value::Null, problem);
-        self.record(Fact::Ended(ended));
-    }
-
-    /// A failed task stops the run: what has not started does not start.
-    pub(crate) fn stop_others(&mut self) {
-        let order: Vec<usize> = self
-            .state
-            .workflow
-            .graph
-            .levels
-            .iter()
-            .flatten()
-            .copied()
-            .collect();
-        for task in order {
-            if self.state.survives_stop(task) {
-                continue;
-            }
-            match self.state.tasks[task].status {
-                TaskStatus::Blocked => {
-                    let reason = self
-                        .state
-                        .join(task)
-                        .filter(|_| self.has_failed_need(task))
-                        .unwrap_or(RUN_STOPPED);
-                    self.skip(task, reason);
-                }
-                TaskStatus::Active => self.stop_active(task),
-                _ => {}
-            }
-        }
-    }
-
-    fn has_failed_need(&self, task: usize) -> bool {
-        let needs = &self.state.workflow.graph.needs[task];
-        needs
-            .iter()
-            .any(|n| self.state.tasks[*n].failed_for_joins())
-    }
-
-    /// A task that is under way ends as it will, if it has begun at all.
-    fn stop_active(&mut self, task: usize) {
-        let state = &self.state.tasks[task];
-        if state.items.is_some() {
-            if state.start_ms.is_none() {
-                self.skip(task, RUN_STOPPED);
-            }
-            return;
-        }
-        let instance = &state.instances[0];
-        let (attempt, last) = (instance.attempt, instance.problem.clone());
-        match instance.status {
-            InstanceStatus::Ready if attempt == 0 => self.skip(task, RUN_STOPPED),
-            InstanceStatus::Ready | InstanceStatus::Backoff => {
-                let ended = self.ended(task, journal::Outcome::Failed, attempt, Value::Null, last);
-                self.record(Fact::Ended(ended));
-            }
-            _ => {}
-        }
-    }
-
-    pub(crate) fn skip(&mut self, task: usize, reason: &str) {
-        let mut ended = self.ended(task, journal::Outcome::Skipped, 0, Value::Null, None);
-        reason.clone_into(&mut ended.reason);
-        self.record(Fact::Ended(ended));
     }
 
     /// The record of an end, without the item.
@@ -404,14 +304,12 @@ impl Planner<'_> {
         };
         journal::Ended {
             task: self.state.task(task).id.clone(),
-            item: None,
+            path: self.state.path(task),
             outcome: outcome.into(),
             attempt,
             result,
-            result_blob: bytes::Bytes::new(),
             problem: problem.as_ref().map(Into::into),
-            reason: String::new(),
-            substituted: false,
+            ..journal::Ended::default()
         }
     }
 
@@ -420,6 +318,32 @@ impl Planner<'_> {
         let position = || u32::try_from(item).unwrap_or(u32::MAX);
         self.state.tasks[task].items.as_ref().map(|_| position())
     }
+}
+
+/// Why an instance is tried again.
+enum Again {
+    /// It failed; the next attempt's pass is higher by so much.
+    Failed(Problem, u32),
+    /// It was lost; as above.
+    Lost(u32),
+    /// It succeeded, and `repeat.until` is false.
+    Round,
+}
+
+/// Bytes of a result that an error shows.
+const SHOWN_MAX: usize = 2_000;
+
+/// A value that is small enough to stand in an error.
+fn clipped(value: Value) -> Value {
+    let text = value.to_string();
+    if text.len() <= SHOWN_MAX {
+        return value;
+    }
+    let mut end = SHOWN_MAX;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end]).into()
 }
 
 /// Refuses a value that the journal could not keep.

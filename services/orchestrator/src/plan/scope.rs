@@ -6,31 +6,78 @@ use serde_json::Value;
 
 use gearmesh_expr::Scope;
 
-use crate::plan::state::{State, TaskStatus};
+use crate::plan::state::State;
+use crate::plan::task_state::TaskStatus;
 
 /// The names of one instance: roots, tasks, its element, itself.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     state: &'a State,
+    /// The frame from which it looks.
+    frame: usize,
     /// Name and value of the element, and its position.
     element: Option<(&'a str, &'a Value, usize)>,
-    /// The own name with what it means here.
+    /// A name with what it means here.
     own: Option<(&'a str, &'a Value)>,
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn new(state: &'a State, element: Option<(&'a str, &'a Value, usize)>) -> Self {
+    /// What is seen from a frame, beside no task.
+    pub(crate) fn of_frame(state: &'a State, frame: usize) -> Self {
         Self {
             state,
+            frame,
+            element: None,
+            own: None,
+        }
+    }
+
+    /// What an instance of a task sees; its element only when it has one.
+    pub(crate) fn of_item(state: &'a State, task: usize, item: Option<usize>) -> Self {
+        let known = &state.tasks[task];
+        let element = item.and_then(|item| {
+            let value = known.items.as_ref()?.get(item)?;
+            Some((state.task(task).as_name.as_str(), value, item))
+        });
+        Self {
+            state,
+            frame: known.frame,
             element,
             own: None,
         }
     }
 
-    /// With the own name meaning this value.
+    /// With a name meaning this value.
     pub(crate) fn with(mut self, name: &'a str, value: &'a Value) -> Self {
         self.own = Some((name, value));
         self
+    }
+
+    /// The element or its position, of the task itself or of a group around it.
+    fn element(&self, name: &str) -> Option<Cow<'a, Value>> {
+        let here = |(element, value, position): (&'a str, &'a Value, usize)| {
+            if element == name {
+                return Some(Cow::Borrowed(value));
+            }
+            (name == "index").then(|| Cow::Owned(position.into()))
+        };
+        if let Some(found) = self.element.and_then(here) {
+            return Some(found);
+        }
+        self.state.around(self.frame).find_map(|frame| {
+            let (group, item) = self.state.frames[frame].parent?;
+            let value = self.state.tasks[group].items.as_ref()?.get(item)?;
+            here((self.state.task(group).as_name.as_str(), value, item))
+        })
+    }
+
+    /// Where a task of this name stands, seen from here.
+    fn task(&self, name: &str) -> Option<usize> {
+        let definition = *self.state.index.get(name)?;
+        let body = self.state.body_of(definition);
+        let mut frames = std::iter::successors(Some(self.frame), |f| self.state.frames[*f].outer);
+        let frame = frames.find(|f| self.state.frames[*f].body == body)?;
+        Some(self.state.slot(frame, definition))
     }
 }
 
@@ -41,18 +88,13 @@ impl Scope for View<'_> {
         {
             return Some(Cow::Borrowed(value));
         }
-        if let Some((element, value, position)) = self.element {
-            if element == name {
-                return Some(Cow::Borrowed(value));
-            }
-            if name == "index" {
-                return Some(Cow::Owned(position.into()));
-            }
+        if let Some(element) = self.element(name) {
+            return Some(element);
         }
         if let Some(value) = self.state.constants.get(name) {
             return Some(Cow::Borrowed(value));
         }
-        let task = &self.state.tasks[self.state.find(name)?];
+        let task = &self.state.tasks[self.task(name)?];
         match task.status {
             TaskStatus::Blocked | TaskStatus::Active => None,
             _ => Some(Cow::Borrowed(&task.view)),

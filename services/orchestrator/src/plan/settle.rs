@@ -1,5 +1,4 @@
-//! All that follows until nothing more does: joins, conditions, `set`, `each`,
-//! leases, the end.
+//! All that follows until nothing more does: joins, conditions, `set`, `each`, leases.
 
 use serde_json::Value;
 
@@ -8,10 +7,11 @@ use gearmesh_workflow::{Each, Kind};
 use journal::record::Fact;
 
 use crate::plan::advance::{Command, Dispatch, Planner};
-use crate::plan::instance::{evaluate_all, problem};
+use crate::plan::instance::problem;
 use crate::plan::outcome::bounded;
 use crate::plan::scope::View;
-use crate::plan::state::{CONDITION, Phase, Problem, RunEnd, State, TaskStatus};
+use crate::plan::state::{Phase, Problem, State};
+use crate::plan::task_state::{CONDITION, TaskStatus};
 
 /// Elements of one `each`: a list that is worked off item by item, not a data set.
 pub(crate) const ITEMS_MAX: usize = 10_000;
@@ -22,34 +22,69 @@ pub(crate) const INSTANCES_MAX: usize = 20_000;
 impl Planner<'_> {
     /// Decides until nothing more follows.
     pub(crate) fn settle(&mut self) {
-        if self.state.phase == Phase::Running {
-            loop {
-                while let Some(task) = self.state.unlocked.pop_front() {
-                    if self.state.tasks[task].status == TaskStatus::Blocked {
-                        self.decide(task);
-                    }
-                }
-                match self.may_start() {
-                    Some((task, item)) => self.lease(task, item),
-                    None if self.state.unlocked.is_empty() => break,
-                    None => {}
+        loop {
+            match self.state.phase {
+                Phase::Queued | Phase::Ended(_) => return,
+                Phase::Running if self.state.paused.is_some() => return,
+                Phase::Running | Phase::Finishing { .. } => self.go_on(),
+                Phase::Cancelling { .. } => self.drain(),
+            }
+            if !self.advance_end() {
+                return;
+            }
+        }
+    }
+
+    /// Starts what can start.
+    fn go_on(&mut self) {
+        loop {
+            while let Some(task) = self.state.unlocked.pop_front() {
+                if self.state.tasks[task].status == TaskStatus::Blocked {
+                    self.decide(task);
                 }
             }
-        } else {
-            self.finish_cancelled();
+            if let Some(frame) = self.state.drained.pop_front() {
+                self.drained(frame);
+                continue;
+            }
+            match self.may_start() {
+                Some((task, item)) => self.start(task, item),
+                None if self.state.unlocked.is_empty() && self.state.drained.is_empty() => break,
+                None => {}
+            }
         }
-        if self.state.open == 0 && self.state.leased == 0 && !self.state.ended() {
-            self.close();
+        self.drain();
+    }
+
+    /// Ends what is being ended, once what it had under way has answered.
+    fn drain(&mut self) {
+        loop {
+            while let Some(frame) = self.state.drained.pop_front() {
+                self.drained(frame);
+            }
+            let ending = (0..self.state.frames.len())
+                .rev()
+                .find(|f| self.state.frames[*f].ending.is_some() && self.state.frames[*f].open > 0);
+            let Some(frame) = ending else {
+                return;
+            };
+            let before = self.decided.records.len();
+            self.end_waiting_tasks(frame);
+            if self.decided.records.len() == before {
+                return;
+            }
         }
     }
 
     /// The instance to start next. None while the process drains, and none behind
     /// the run's deadline: what was leased then would be lost at once.
     fn may_start(&self) -> Option<(usize, usize)> {
-        let late = self
-            .state
-            .deadline_ms
-            .is_some_and(|d| d <= self.moment.now_ms);
+        let late = self.state.phase == Phase::Running
+            && self
+                .state
+                .accepted
+                .deadline_ms
+                .is_some_and(|d| d <= self.moment.now_ms);
         if self.moment.draining || late {
             return None;
         }
@@ -58,39 +93,38 @@ impl Planner<'_> {
 
     /// A task whose needs have ended: `runIf`, `when`, `each`, `set`.
     fn decide(&mut self, task: usize) {
+        if self.state.dying(self.state.tasks[task].frame) {
+            return;
+        }
         if let Some(reason) = self.state.join(task) {
             return self.skip(task, reason);
         }
         let definition = self.state.task(task);
         if let Some(when) = &definition.when {
-            match when.holds(&self.state.view(task, 0)) {
+            match when.holds(&View::of_item(self.state, task, None)) {
                 Ok(true) => {}
                 Ok(false) => return self.skip(task, CONDITION),
-                Err(e) => return self.fail_whole(task, problem(&e)),
+                Err(e) => return self.fail(task, 0, 0, problem(&e)),
             }
         }
         if self.state.task(task).each.is_some() {
             match self.state.elements(task) {
                 Ok(items) => self.expand(task, items),
-                Err(problem) => self.fail_whole(task, problem),
+                Err(problem) => self.fail(task, 0, 0, problem),
             }
             return;
         }
         match &self.state.task(task).kind {
-            Kind::Tool { .. } => self.state.activate(task),
             Kind::Set { .. } => self.compute(task, 0),
+            _ => self.state.activate(task),
         }
-    }
-
-    /// A task that failed before anything of it was tried.
-    fn fail_whole(&mut self, task: usize, problem: Problem) {
-        self.fail(task, 0, 0, problem);
     }
 
     fn expand(&mut self, task: usize, items: Vec<Value>) {
         let count = items.len();
         self.record(Fact::Expanded(journal::Expanded {
             task: self.state.task(task).id.clone(),
+            path: self.state.path(task),
             items: Value::Array(items).to_string().into(),
         }));
         if count == 0 {
@@ -107,6 +141,16 @@ impl Planner<'_> {
         }
     }
 
+    /// Lets an instance begin that may.
+    fn start(&mut self, task: usize, item: usize) {
+        match &self.state.task(task).kind {
+            Kind::Tool { .. } => self.lease(task, item),
+            Kind::Set { .. } => self.compute(task, item),
+            Kind::Group { .. } => self.open(task, item),
+            Kind::Workflow { .. } | Kind::Approve(_) | Kind::Wait(_) => self.park(task, item),
+        }
+    }
+
     /// A `set`: no call, no attempt.
     fn compute(&mut self, task: usize, item: usize) {
         let Kind::Set { values } = &self.state.task(task).kind else {
@@ -117,20 +161,19 @@ impl Planner<'_> {
             .map_err(|e| problem(&e));
         let result = result.and_then(|r| self.state.expected(task, item, &r).map(|()| r));
         match result {
-            Ok(result) => self.succeed(task, item, 0, result),
+            Ok(result) => self.repeated_or(task, item, 0, result),
             Err(problem) => self.fail(task, item, 0, problem),
         }
     }
 
     /// Gives an instance out as an attempt.
     fn lease(&mut self, task: usize, item: usize) {
-        let resolved = self
-            .state
-            .prepare(task, item)
-            .and_then(|p| self.moment.tools.resolve(p));
-        let resolved = match resolved {
-            Ok(resolved) => resolved,
-            Err(problem) => return self.fail(task, item, 0, problem),
+        let prepared = self.state.prepare(task, item);
+        let resolved = prepared.and_then(|p| self.moment.tools.resolve(p));
+        let cache = self.state.cache_key(task, item);
+        let (resolved, cache) = match (resolved, cache) {
+            (Ok(resolved), Ok(cache)) => (resolved, cache),
+            (Err(problem), _) | (_, Err(problem)) => return self.fail(task, item, 0, problem),
         };
         let instance = &self.state.tasks[task].instances[item];
         let (pass, attempt) = (instance.pass, instance.attempt + 1);
@@ -142,10 +185,14 @@ impl Planner<'_> {
             _ => String::new(),
         };
         let id = self.state.task(task).id.clone();
-        let key = key(&self.state.run, &id, item, pass, resolved.key.as_deref());
+        let path = self.state.path(task);
         let item_field = self.item(task, item);
+        let passes = pass + self.state.accepted.passes_before;
+        let own = resolved.key.as_deref();
+        let key = key(&self.state.run, &id, (&path, item_field), passes, own);
         self.record(Fact::Leased(journal::Leased {
             task: id,
+            path,
             item: item_field,
             pass,
             attempt,
@@ -154,66 +201,27 @@ impl Planner<'_> {
             tool: resolved.tool.clone(),
             params_hash: sha256(resolved.params.to_string().as_bytes()).into(),
             instance: served_by.clone(),
+            undo: false,
         }));
-        self.decided
-            .commands
-            .push(Command::Dispatch(Box::new(Dispatch {
-                task,
-                item,
-                pass,
-                attempt,
-                class: resolved.class.to_owned(),
-                key,
-                served_by,
-                resolved,
-            })));
-    }
-
-    /// `each` tasks whose last attempt has ended after a cancel.
-    fn finish_cancelled(&mut self) {
-        for task in 0..self.state.tasks.len() {
-            let state = &self.state.tasks[task];
-            if !state.ended() && state.leased == 0 {
-                let ended = self.ended(task, journal::Outcome::Cancelled, 0, Value::Null, None);
-                self.record(Fact::Ended(ended));
-            }
-        }
-    }
-
-    /// Everything has ended: outputs and status.
-    fn close(&mut self) {
-        let mut end = self.state.verdict();
-        let mut failed = self.state.failed.clone();
-        let outputs = self.state.final_outputs(end);
-        let outputs = match outputs.and_then(|o| bounded("the outputs", &o).map(|()| o)) {
-            Ok(outputs) => outputs,
-            Err(problem) => {
-                end = RunEnd::Failed;
-                failed.get_or_insert((String::new(), problem));
-                Value::Null
-            }
-        };
-        if end == RunEnd::TimedOut {
-            let text = format!("the run did not end within {} ms", self.state.limit_ms());
-            failed = Some((String::new(), Problem::new("RUN_TIMEOUT", text)));
-        }
-        let (task, problem) = match failed {
-            Some((task, problem)) if end != RunEnd::Succeeded => (task, Some(problem)),
-            _ => (String::new(), None),
-        };
-        self.record(Fact::Closed(journal::Closed {
-            status: end.as_str().to_owned(),
-            outputs: outputs.to_string().into(),
-            problem: problem.as_ref().map(Into::into),
-            failed_task: task,
-        }));
+        self.command(Command::Dispatch(Box::new(Dispatch {
+            task,
+            item,
+            pass,
+            attempt,
+            class: resolved.class.to_owned(),
+            key,
+            served_by,
+            undo: false,
+            cache,
+            resolved,
+        })));
     }
 }
 
 impl State {
     /// The elements of an `each` task.
     fn elements(&self, task: usize) -> Result<Vec<Value>, Problem> {
-        let view = View::new(self, None);
+        let view = View::of_item(self, task, None);
         let items = match &self.task(task).each {
             Some(Each::List(nodes)) => nodes
                 .iter()
@@ -250,62 +258,27 @@ impl State {
         }
         Ok(items)
     }
-
-    /// How the run ends, all tasks having ended.
-    fn verdict(&self) -> RunEnd {
-        match self.phase {
-            Phase::Cancelling { timed_out: true } => return RunEnd::TimedOut,
-            Phase::Cancelling { timed_out: false } => return RunEnd::Cancelled,
-            _ => {}
-        }
-        let any = |status| self.tasks.iter().any(|t| t.status == status);
-        let items_failed = self.tasks.iter().any(|t| {
-            t.status == TaskStatus::Succeeded
-                && t.items.is_some()
-                && t.instances
-                    .iter()
-                    .any(|i| i.status == crate::plan::state::InstanceStatus::Failed)
-        });
-        if self.stopping {
-            RunEnd::Failed
-        } else if any(TaskStatus::Failed) || items_failed {
-            if any(TaskStatus::Succeeded) {
-                RunEnd::Partial
-            } else {
-                RunEnd::Failed
-            }
-        } else {
-            RunEnd::Succeeded
-        }
-    }
-
-    /// The outputs. After a failure what cannot be computed is null; in a run that
-    /// succeeded it is an error.
-    fn final_outputs(&self, end: RunEnd) -> Result<Value, Problem> {
-        let view = View::new(self, None);
-        if end == RunEnd::Succeeded {
-            return evaluate_all(&self.workflow.outputs, &view);
-        }
-        let mut out = serde_json::Map::new();
-        for (name, node) in &self.workflow.outputs {
-            out.insert(name.clone(), node.evaluate(&view).unwrap_or_default());
-        }
-        Ok(Value::Object(out))
-    }
-
-    fn limit_ms(&self) -> i64 {
-        self.deadline_ms.map_or(0, |d| d - self.accepted_ms)
-    }
 }
 
 /// The key of an attempt: the user's own text, or a hash. Equal over the attempts
 /// of one pass.
-fn key(run: &str, task: &str, item: usize, pass: u32, own: Option<&str>) -> String {
+pub(crate) fn key(
+    run: &str,
+    task: &str,
+    (path, item): (&[u32], Option<u32>),
+    pass: u32,
+    own: Option<&str>,
+) -> String {
     match own {
         Some(own) if pass > 1 => format!("{own}#{pass}"),
         Some(own) => own.to_owned(),
         None => {
-            let hash = sha256(format!("{run}\n{task}\n{item}\n{pass}").as_bytes());
+            let mut text = format!("{run}\n{task}\n{}\n{pass}", item.unwrap_or_default());
+            for item in path {
+                text.push('\n');
+                text.push_str(&item.to_string());
+            }
+            let hash = sha256(text.as_bytes());
             hex::encode(&hash[..KEY_BYTES])
         }
     }

@@ -10,8 +10,10 @@ use gearmesh_catalog::Tool;
 use gearmesh_fault::Failure;
 use gearmesh_link::invoke;
 use gearmesh_runtime::{Call, Context};
+use gearmesh_store::Journal;
 
 use crate::plan::{Answer, Dispatch, Problem};
+use crate::run::cache;
 use crate::run::fence::{Fenced, fence};
 
 /// Fencing epoch, until several orchestrators share a store.
@@ -33,12 +35,15 @@ pub(crate) struct Setting {
     pub(crate) timeout: Option<Duration>,
     /// How often the engine itself may try again.
     pub(crate) retries: u32,
+    /// The tool's example answers in place of a call.
+    pub(crate) mock: bool,
 }
 
 /// Makes the attempt. Ends at once when `abort` is cancelled: the call is
 /// dropped, which the engine sees as a gRPC cancellation.
 pub(crate) async fn attempt(
     cx: &Context,
+    journal: &Journal,
     setting: &Setting,
     dispatch: Dispatch,
     abort: CancellationToken,
@@ -47,12 +52,18 @@ pub(crate) async fn attempt(
         // Never sent: there is nothing to fence.
         return Answer::Cancelled;
     }
+    if let Some(result) = cache::find(cx, journal, &dispatch).await {
+        return Answer::Cached(result);
+    }
     let catalog = cx.catalog();
     let Some(found) = catalog.get(&dispatch.resolved.tool) else {
         let text = format!("no tool `{}`", dispatch.resolved.tool);
         return failed(Problem::new("TOOL_NOT_FOUND", text));
     };
     let tool = found.tool.clone();
+    if setting.mock {
+        return mock(&tool);
+    }
     let link = match cx.link(&tool.engine) {
         Ok(link) => link,
         Err(status) => return refused(cx, &status),
@@ -67,12 +78,22 @@ pub(crate) async fn attempt(
     let params = dispatch.resolved.params.clone();
     tokio::select! {
         answer = invoke(&link, &tool, params, &call) => match answer {
-            Ok(result) => Answer::Done(result),
+            Ok(result) => {
+                cache::keep(cx, journal, &dispatch, &result).await;
+                Answer::Done(result)
+            }
             Err(status) => answered(cx, &tool, &dispatch, &status).await,
         },
         () = limit => timed_out(cx, setting, &tool, &dispatch).await,
         () = abort.cancelled() => aborted(cx, &tool, &dispatch).await,
     }
+}
+
+/// What the tool's own documentation says that it answers.
+fn mock(tool: &Tool) -> Answer {
+    let mut answers = tool.examples.iter().map(|e| &e.response);
+    let answer = answers.find(|answer| !answer.is_null()).cloned();
+    Answer::Done(answer.unwrap_or_else(|| serde_json::json!({})))
 }
 
 fn call(setting: &Setting, dispatch: &Dispatch) -> Call {

@@ -19,7 +19,7 @@ pub(crate) fn decide(
         tools: &Known {
             catalog: cx.catalog(),
             mesh: cx.mesh(),
-            scopes: state.scopes.clone(),
+            scopes: state.accepted.scopes.clone(),
         },
     };
     for input in inputs {

@@ -1,5 +1,6 @@
 //! The life of one run: inputs in, records durable, calls out.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +13,11 @@ use gearmesh_runtime::{Context, trace};
 use gearmesh_store::{Journal, RunId};
 use gearmesh_workflow::Dialect;
 
-use crate::plan::{Answer, Command, Decided, Dispatch, Input, State};
+use crate::plan::{Answer, Command, Decided, Dispatch, Input, StartChild, State};
 use crate::run::attempt::{self, Setting};
+use crate::run::children::{self, Above};
 use crate::run::decide::decide;
+use crate::run::listen;
 use crate::run::runs::{Message, Runs, Shown};
 
 /// Inputs taken into one commit at most.
@@ -49,9 +52,13 @@ pub(crate) struct Driver {
     pub(crate) last_records: Vec<journal::Record>,
     pub(crate) inbox: mpsc::Receiver<Message>,
     pub(crate) outbox: mpsc::Sender<Message>,
-    pub(crate) abort: CancellationToken,
-    /// Who is told once the cancel is durable.
-    pub(crate) cancelling: Vec<oneshot::Sender<()>>,
+    /// What ends the calls under way, the listening and the waiting for other runs, by
+    /// task and item.
+    pub(crate) under_way: HashMap<(usize, usize), CancellationToken>,
+    /// Who is told once what they wanted is durable.
+    pub(crate) asking: Vec<oneshot::Sender<()>>,
+    /// What the lists show of the run.
+    pub(crate) listed: &'static str,
     /// The trace of the call that started the run.
     pub(crate) trace: trace::Origin,
     /// When calls were last sent out, on the monotonic clock.
@@ -79,7 +86,7 @@ impl Driver {
             if !inputs.is_empty() && !self.step(inputs).await {
                 return;
             }
-            for answer in self.cancelling.drain(..) {
+            for answer in self.asking.drain(..) {
                 // Who asked may have left.
                 let _ = answer.send(());
             }
@@ -151,14 +158,11 @@ impl Driver {
         for message in batch.drain(..) {
             match message {
                 Message::Input(input) => inputs.push(input),
-                Message::Cancel(answer) => {
-                    inputs.push(Input::Cancel);
-                    self.cancelling.push(answer);
+                Message::Ask(input, answer) => {
+                    inputs.push(input);
+                    self.asking.push(answer);
                 }
-                Message::Show(answer) => {
-                    // Who asked may have left.
-                    let _ = answer.send(crate::render::run(&self.state, self.cx.clock().now_ms()));
-                }
+                Message::Look(look) => look(&self.state),
             }
         }
     }
@@ -191,10 +195,18 @@ impl Driver {
     /// the calls under way must not lose their answers.
     async fn commit(&mut self, records: &[journal::Record]) -> Result<(), gearmesh_store::Error> {
         let mut told = false;
+        let status = self.state.status();
+        let status = (status != self.listed && !self.state.ended()).then_some(status);
         loop {
-            let appended =
-                crate::journal::append(&self.journal, self.id, &self.state, self.last, records)
-                    .await;
+            let appended = crate::journal::append(
+                &self.journal,
+                self.id,
+                &self.state,
+                self.last,
+                records,
+                status,
+            )
+            .await;
             match appended {
                 Err(gearmesh_store::Error::Full) if !self.cx.shutdown().is_cancelled() => {
                     if !told {
@@ -206,34 +218,115 @@ impl Driver {
                 other => break other?,
             }
         }
+        self.listed = status.unwrap_or(self.listed);
         self.last += u32::try_from(records.len()).unwrap_or(u32::MAX);
         Ok(())
     }
 
     fn carry_out(&mut self, commands: Vec<Command>) {
+        self.forget_ended();
         // First: what the same step gave out must not begin.
-        if commands.iter().any(|c| matches!(c, Command::Abort)) {
-            self.abort.cancel();
-        }
+        let aborted = commands.iter().any(|c| matches!(c, Command::Abort));
         for command in commands {
             match command {
-                Command::Dispatch(dispatch) => self.dispatch(*dispatch),
-                Command::Abort => {}
+                Command::Dispatch(dispatch) => self.dispatch(*dispatch, aborted),
+                Command::Abort => self.under_way.values().for_each(CancellationToken::cancel),
+                Command::AbortOne { task, item } | Command::CancelChild { task, item } => {
+                    if let Some(token) = self.under_way.get(&(task, item)) {
+                        token.cancel();
+                    }
+                }
+                Command::StartChild(child) => self.start_child(*child),
+                Command::Listen {
+                    task,
+                    item,
+                    topic,
+                    since_ms,
+                } => {
+                    let abort = self.begin(task, item);
+                    let (runs, outbox) = (self.runs.clone(), self.outbox.clone());
+                    self.cx.spawn(async move {
+                        listen::listen(&runs, (task, item), &topic, since_ms, outbox, abort).await;
+                    });
+                }
             }
         }
     }
 
-    fn dispatch(&mut self, dispatch: Dispatch) {
+    /// Ends the listening and the waiting for what has ended meanwhile.
+    fn forget_ended(&mut self) {
+        let state = &self.state;
+        self.under_way.retain(|(task, item), token| {
+            let known = state.tasks.get(*task).and_then(|t| t.instances.get(*item));
+            let alive = known.is_some_and(|i| i.status.under_way()) || state.undoing.leased;
+            if !alive {
+                token.cancel();
+            }
+            alive
+        });
+    }
+
+    /// What ends the call or the waiting of an instance that begins.
+    fn begin(&mut self, task: usize, item: usize) -> CancellationToken {
+        let token = CancellationToken::new();
+        self.under_way.insert((task, item), token.clone());
+        token
+    }
+
+    fn dispatch(&mut self, dispatch: Dispatch, aborted: bool) {
         self.sent_us = self.cx.clock().monotonic_us();
         let setting = self.setting(dispatch.task);
-        let (cx, outbox, abort) = (self.cx.clone(), self.outbox.clone(), self.abort.clone());
+        let abort = self.begin(dispatch.task, dispatch.item);
+        if aborted {
+            abort.cancel();
+        }
+        let (cx, journal, outbox) = (self.cx.clone(), self.journal.clone(), self.outbox.clone());
         let span = trace::attempt(&setting.task, &dispatch.resolved.tool, dispatch.attempt);
         let work = async move {
-            let (task, item, attempt) = (dispatch.task, dispatch.item, dispatch.attempt);
-            let answer = attempt::attempt(&cx, &setting, dispatch, abort).await;
-            answered(&outbox, task, item, attempt, answer).await;
+            let known = Known::of(&dispatch);
+            let answer = attempt::attempt(&cx, &journal, &setting, dispatch, abort).await;
+            known.answered(&outbox, answer).await;
         };
         self.cx.spawn(self.trace.carry(span, work));
+    }
+
+    /// Starts the run of a sub-workflow, or finds it again, and waits for its end.
+    fn start_child(&mut self, child: StartChild) {
+        let abort = self.begin(child.task, child.item);
+        let (runs, outbox) = (self.runs.clone(), self.outbox.clone());
+        let accepted = &self.state.accepted;
+        let mut inherited = accepted.inherited.clone();
+        inherited.extend(accepted.place.as_ref().map(|(key, _)| key.clone()));
+        let above = Above {
+            parent: journal::Parent {
+                run: self.state.run.clone(),
+                task: self.state.task(child.task).id.clone(),
+                path: child.path.clone(),
+                item: child.item_field,
+                depth: accepted.parent.as_ref().map_or(0, |p| p.depth) + 1,
+            },
+            principal: accepted.principal.clone(),
+            scopes: accepted.scopes.clone(),
+            folder: accepted.folder.clone(),
+            version: accepted.pinned.get(&child.workflow).copied(),
+            pinned: accepted.pinned.clone(),
+            inherited,
+            mock: accepted.mock,
+        };
+        self.cx.spawn(async move {
+            let (task, item, attempt) = (child.task, child.item, child.attempt);
+            let ended = children::run(&runs, child, above, abort).await;
+            if let Some(child) = ended {
+                let input = Input::ChildEnded {
+                    task,
+                    item,
+                    attempt,
+                    child,
+                };
+                // The run may have ended meanwhile; then nobody waits for this.
+                let _ = outbox.send(Message::Input(input)).await;
+            }
+        });
     }
 
     /// Asks what became of attempts that were under way when the process died.
@@ -242,14 +335,7 @@ impl Driver {
             let (cx, outbox) = (self.cx.clone(), self.outbox.clone());
             self.cx.spawn(async move {
                 let answer = attempt::recover(&cx, &dispatch).await;
-                answered(
-                    &outbox,
-                    dispatch.task,
-                    dispatch.item,
-                    dispatch.attempt,
-                    answer,
-                )
-                .await;
+                Known::of(&dispatch).answered(&outbox, answer).await;
             });
         }
     }
@@ -258,31 +344,53 @@ impl Driver {
         let definition = self.state.task(task);
         let own_retries =
             self.state.workflow.dialect == Dialect::Oktyv && definition.retry.is_none();
+        let accepted = &self.state.accepted;
         Setting {
             run: self.state.run.clone(),
             task: definition.id.clone(),
-            principal: self.state.principal.clone(),
-            scopes: self.state.scopes.clone(),
-            folder: (!self.state.folder.is_empty()).then(|| PathBuf::from(&self.state.folder)),
+            principal: accepted.principal.clone(),
+            scopes: accepted.scopes.clone(),
+            folder: (!accepted.folder.is_empty()).then(|| PathBuf::from(&accepted.folder)),
             timeout: definition.timeout,
             retries: if own_retries { OKTYV_RETRIES } else { 0 },
+            mock: accepted.mock,
         }
     }
 }
 
-async fn answered(
-    outbox: &mpsc::Sender<Message>,
+/// Which attempt answers.
+struct Known {
     task: usize,
     item: usize,
     attempt: u32,
-    answer: Answer,
-) {
-    let input = Input::Answered {
-        task,
-        item,
-        attempt,
-        answer,
-    };
-    // The run may have ended meanwhile; then nobody waits for this.
-    let _ = outbox.send(Message::Input(input)).await;
+    undo: bool,
+}
+
+impl Known {
+    fn of(dispatch: &Dispatch) -> Self {
+        Self {
+            task: dispatch.task,
+            item: dispatch.item,
+            attempt: dispatch.attempt,
+            undo: dispatch.undo,
+        }
+    }
+
+    async fn answered(self, outbox: &mpsc::Sender<Message>, answer: Answer) {
+        let input = if self.undo {
+            Input::Undone {
+                attempt: self.attempt,
+                answer,
+            }
+        } else {
+            Input::Answered {
+                task: self.task,
+                item: self.item,
+                attempt: self.attempt,
+                answer,
+            }
+        };
+        // The run may have ended meanwhile; then nobody waits for this.
+        let _ = outbox.send(Message::Input(input)).await;
+    }
 }

@@ -28,21 +28,85 @@ pub(crate) fn event(
         ..base.clone()
     };
     Some(match record.fact.as_ref()? {
-        Fact::Accepted(_) => api::WatchRunResponse {
+        Fact::Accepted(accepted) => api::WatchRunResponse {
             run: Some(render::run(state, record.time_ms)),
+            ..of_run(if accepted.queued { "queued" } else { "running" })
+        },
+        Fact::Admitted(_) | Fact::Resumed(_) => of_run("running"),
+        Fact::Paused(paused) => api::WatchRunResponse {
+            note: paused.reason.clone(),
+            ..of_run("paused")
+        },
+        Fact::Entered(entered) => api::WatchRunResponse {
+            note: entered.stage.clone(),
             ..of_run("running")
         },
+        Fact::Opened(opened) => api::WatchRunResponse {
+            task: opened.task.clone(),
+            path: opened.path.clone(),
+            item: opened.item,
+            status: "running".to_owned(),
+            ..base
+        },
+        Fact::Waiting(waiting) => {
+            let what: Value = serde_json::from_slice(&waiting.what).unwrap_or_default();
+            let kind = what.get("kind").and_then(Value::as_str);
+            api::WatchRunResponse {
+                task: waiting.task.clone(),
+                path: waiting.path.clone(),
+                item: waiting.item,
+                status: "waiting".to_owned(),
+                attempt: waiting.attempt,
+                duration: waiting
+                    .due_ms
+                    .map(|due| render::duration(due - record.time_ms)),
+                note: kind.unwrap_or_default().to_owned(),
+                ..base
+            }
+        }
+        Fact::Doubted(doubted) => api::WatchRunResponse {
+            task: doubted.task.clone(),
+            path: doubted.path.clone(),
+            item: doubted.item,
+            status: "waiting".to_owned(),
+            attempt: doubted.attempt,
+            error: doubted
+                .problem
+                .as_ref()
+                .map(|p| render::error(&Problem::from(p), None, None)),
+            note: "decision".to_owned(),
+            ..base
+        },
+        Fact::Signalled(signalled) => {
+            let signal: Value = serde_json::from_slice(&signalled.signal).unwrap_or_default();
+            let by = signal.get("by").and_then(Value::as_str);
+            api::WatchRunResponse {
+                task: signalled.task.clone(),
+                path: signalled.path.clone(),
+                item: signalled.item,
+                status: "waiting".to_owned(),
+                note: by.unwrap_or_default().to_owned(),
+                ..base
+            }
+        }
         Fact::Leased(leased) => api::WatchRunResponse {
             task: leased.task.clone(),
+            path: leased.path.clone(),
             item: leased.item,
-            status: "running".to_owned(),
+            status: if leased.undo { "undoing" } else { "running" }.to_owned(),
             attempt: leased.attempt,
             ..base
         },
         Fact::BackedOff(backed) => api::WatchRunResponse {
             task: backed.task.clone(),
+            path: backed.path.clone(),
             item: backed.item,
-            status: "retrying".to_owned(),
+            status: if backed.repeated {
+                "repeating"
+            } else {
+                "retrying"
+            }
+            .to_owned(),
             attempt: backed.attempt,
             error: backed
                 .problem
@@ -55,6 +119,7 @@ pub(crate) fn event(
             let items: Vec<Value> = serde_json::from_slice(&expanded.items).unwrap_or_default();
             api::WatchRunResponse {
                 task: expanded.task.clone(),
+                path: expanded.path.clone(),
                 status: "running".to_owned(),
                 note: plural(items.len(), "item"),
                 ..base
@@ -71,7 +136,7 @@ pub(crate) fn event(
             run: Some(render::run(state, record.time_ms)),
             ..of_run(&closed.status)
         },
-        Fact::Ignored(_) => return None,
+        Fact::Ignored(_) | Fact::Decided(_) => return None,
     })
 }
 
@@ -80,7 +145,9 @@ fn ended_event(
     ended: &journal::Ended,
     base: api::WatchRunResponse,
 ) -> api::WatchRunResponse {
-    let task = state.find(&ended.task).map(|t| &state.tasks[t]);
+    let at = state.at(&ended.task, &ended.path);
+    let sensitive = at.is_some_and(|t| state.task(t).sensitive);
+    let task = at.map(|t| &state.tasks[t]);
     let span = task.and_then(|t| match ended.item {
         Some(item) => t
             .instances
@@ -90,8 +157,10 @@ fn ended_event(
     });
     api::WatchRunResponse {
         task: ended.task.clone(),
+        path: ended.path.clone(),
         item: ended.item,
         status: match ended.outcome() {
+            journal::Outcome::Succeeded if ended.undo => "undone",
             journal::Outcome::Succeeded => "succeeded",
             journal::Outcome::Skipped => "skipped",
             journal::Outcome::Cancelled => "cancelled",
@@ -104,7 +173,9 @@ fn ended_event(
             .as_ref()
             .map(|p| render::error(&Problem::from(p), None, None)),
         duration: span.map(|(start, end)| render::duration(end - start)),
-        note: if ended.reason.is_empty() {
+        note: if sensitive {
+            String::new()
+        } else if ended.reason.is_empty() {
             note(&serde_json::from_slice(&ended.result).unwrap_or_default())
         } else {
             ended.reason.clone()

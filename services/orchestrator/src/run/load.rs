@@ -11,7 +11,7 @@ use gearmesh_workflow::{Dialect, Kind, Source, check};
 use journal::record::Fact;
 
 use crate::error::Error;
-use crate::plan::{Decided, Dispatch, Input, InstanceStatus, Resolved, State};
+use crate::plan::{Decided, Dispatch, Input, InstanceStatus, Phase, Resolved, State};
 use crate::run::decide::decide;
 use crate::run::runs::Runs;
 
@@ -40,10 +40,7 @@ pub(crate) fn state(run: String, records: &[journal::Record]) -> Result<State, E
     let source = Source {
         text: &accepted.source,
         file_name: &accepted.file_name,
-        dialect: Some(match accepted.dialect.as_str() {
-            "oktyv" => Dialect::Oktyv,
-            _ => Dialect::Native,
-        }),
+        dialect: Some(Dialect::from_name(&accepted.dialect).unwrap_or(Dialect::Native)),
     };
     let checked = check(&source, None);
     let Some(workflow) = checked.workflow else {
@@ -83,13 +80,24 @@ async fn resume_one(runs: &Runs, id: RunId) -> Result<(), Error> {
         // The crash fell between its last record and the list of open runs.
         return Ok(crate::journal::close(runs.journal(), id, &state).await?);
     }
+    if let Some((key, limit)) = state.accepted.place.clone() {
+        match state.phase {
+            Phase::Queued => {
+                let inherited = state.accepted.inherited.clone();
+                let priority = state.accepted.priority;
+                runs.places().queue(&key, limit, priority, id, inherited);
+            }
+            _ => runs.places().hold(&key, limit, id),
+        }
+    }
     wait_for_engines(runs, &state).await;
     let lost = under_way(&state);
     let mut decided = Decided::default();
     decide(runs.context(), &mut state, [Input::Begin], &mut decided);
     if !decided.records.is_empty() {
         let last = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        crate::journal::append(runs.journal(), id, &state, last, &decided.records).await?;
+        let status = Some(state.status()).filter(|_| !state.ended());
+        crate::journal::append(runs.journal(), id, &state, last, &decided.records, status).await?;
         records.append(&mut decided.records);
     }
     tracing::info!(run = %state.run, lost = lost.len(), "run taken up");
@@ -111,6 +119,8 @@ fn under_way(state: &State) -> Vec<Dispatch> {
                     class: instance.class.clone(),
                     key: instance.key.clone(),
                     served_by: instance.served_by.clone(),
+                    undo: false,
+                    cache: None,
                     resolved: Resolved {
                         tool: instance.tool.clone(),
                         params: serde_json::Value::Null,
@@ -121,6 +131,30 @@ fn under_way(state: &State) -> Vec<Dispatch> {
             }
         }
     }
+    let undoing = &state.undoing;
+    let (Some((task, item)), Some(call)) = (
+        undoing.order.get(undoing.at),
+        undoing.call.as_ref().filter(|_| undoing.leased),
+    ) else {
+        return lost;
+    };
+    lost.push(Dispatch {
+        task: *task,
+        item: *item,
+        pass: 1,
+        attempt: undoing.attempt,
+        class: call.class.clone(),
+        key: call.key.clone(),
+        served_by: call.served_by.clone(),
+        undo: true,
+        cache: None,
+        resolved: Resolved {
+            tool: call.tool.clone(),
+            params: serde_json::Value::Null,
+            class: "",
+            key: None,
+        },
+    });
     lost
 }
 
@@ -132,7 +166,7 @@ async fn wait_for_engines(runs: &Runs, state: &State) {
         let catalog = cx.catalog();
         state.workflow.tasks.iter().any(|t| match &t.kind {
             Kind::Tool { name, .. } => catalog.get(name).is_none(),
-            Kind::Set { .. } => false,
+            _ => false,
         })
     };
     let mut waited = Duration::ZERO;

@@ -5,18 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
 
 use gearmesh_api::journal::v1 as journal;
-use gearmesh_api::orchestrator::v1 as api;
 use gearmesh_runtime::{Context, trace};
-use gearmesh_store::{Journal, RunId, parse_run, run_text};
+use gearmesh_store::{Journal, RunId, RunIds, parse_run, run_text};
 use journal::record::Fact;
 
 use crate::error::Error;
-use crate::plan::{Command, Dispatch, Input, State};
+use crate::plan::{Command, Dispatch, Input, Phase, State};
 use crate::run::driver::Driver;
 use crate::run::load;
+use crate::run::places::Places;
 
 /// Ended runs that are kept in memory: those that are asked for right after.
 const ENDED_KEPT: usize = 64;
@@ -32,11 +31,22 @@ const TAKEN_UP_MAX: Duration = Duration::from_secs(60);
 const TAKEN_UP_LOOK: Duration = Duration::from_millis(10);
 
 /// What is sent to a run under way.
-#[derive(Debug)]
 pub(crate) enum Message {
     Input(Input),
-    Cancel(oneshot::Sender<()>),
-    Show(oneshot::Sender<api::Run>),
+    /// Answered once what follows from the input is durable.
+    Ask(Input, oneshot::Sender<()>),
+    /// A look at the run as it stands.
+    Look(Box<dyn FnOnce(&State) + Send>),
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Input(input) => f.debug_tuple("Input").field(input).finish(),
+            Self::Ask(input, _) => f.debug_tuple("Ask").field(input).finish(),
+            Self::Look(_) => f.write_str("Look"),
+        }
+    }
 }
 
 /// All runs of this process.
@@ -49,6 +59,8 @@ pub(crate) struct Runs {
 struct Inner {
     cx: Context,
     journal: Journal,
+    ids: RunIds,
+    places: Places,
     table: Mutex<Table>,
     /// Whether the runs that were open at the start have been taken up.
     resumed: watch::Sender<bool>,
@@ -129,25 +141,35 @@ impl Live {
         }
     }
 
-    pub(crate) async fn show(&self) -> Option<api::Run> {
-        let (ask, answer) = oneshot::channel();
-        self.inbox.send(Message::Show(ask)).await.ok()?;
-        answer.await.ok()
+    /// Looks at the run as it stands; none when it is not driven here any more.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (tell, told) = oneshot::channel();
+        let look = move |state: &State| {
+            // Who asked may have left.
+            let _ = tell.send(look(state));
+        };
+        self.inbox.send(Message::Look(Box::new(look))).await.ok()?;
+        told.await.ok()
     }
 
-    /// Ends the run; true once it is durable that it is being ended.
-    pub(crate) async fn cancel(&self) -> bool {
+    /// Gives an input; true once what follows from it is durable.
+    pub(crate) async fn ask(&self, input: Input) -> bool {
         let (tell, told) = oneshot::channel();
-        self.inbox.send(Message::Cancel(tell)).await.is_ok() && told.await.is_ok()
+        self.inbox.send(Message::Ask(input, tell)).await.is_ok() && told.await.is_ok()
     }
 }
 
 impl Runs {
-    pub(crate) fn new(cx: Context, journal: Journal) -> Self {
+    pub(crate) fn new(cx: Context, journal: Journal, ids: RunIds) -> Self {
         Self {
             inner: Arc::new(Inner {
                 cx,
                 journal,
+                ids,
+                places: Places::default(),
                 table: Mutex::default(),
                 resumed: watch::Sender::new(false),
             }),
@@ -156,6 +178,14 @@ impl Runs {
 
     pub(crate) fn journal(&self) -> &Journal {
         &self.inner.journal
+    }
+
+    pub(crate) fn ids(&self) -> &RunIds {
+        &self.inner.ids
+    }
+
+    pub(crate) fn places(&self) -> &Places {
+        &self.inner.places
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -179,8 +209,13 @@ impl Runs {
             shown: shown.clone(),
         };
         self.table().live.insert(id, live);
-        let origin = trace::Origin::of(&state.trace);
-        let span = trace::run(&state.run, &state.workflow.name, &state.trace);
+        let origin = trace::Origin::of(&state.accepted.trace);
+        let span = trace::run(&state.run, &state.workflow.name, &state.accepted.trace);
+        let listed = if matches!(state.phase, Phase::Queued) {
+            "queued"
+        } else {
+            "running"
+        };
         let driver = Driver {
             cx: self.inner.cx.clone(),
             runs: self.clone(),
@@ -192,8 +227,9 @@ impl Runs {
             last_records: Vec::new(),
             inbox,
             outbox,
-            abort: CancellationToken::new(),
-            cancelling: Vec::new(),
+            under_way: HashMap::new(),
+            asking: Vec::new(),
+            listed,
             trace: origin.clone(),
             sent_us: 0,
         };
@@ -205,12 +241,94 @@ impl Runs {
 
     /// A run has ended, durably.
     pub(crate) fn finished(&self, id: RunId, state: State) {
+        if let Some((key, _)) = state.accepted.place.clone() {
+            self.leave_place(&key, id);
+        }
         let mut table = self.table();
         table.live.remove(&id);
         table.ended.push_back((id, Arc::new(state)));
         if table.ended.len() > ENDED_KEPT {
             table.ended.pop_front();
         }
+    }
+
+    /// A run needs its place no more: those that get one by that begin.
+    pub(crate) fn leave_place(&self, key: &str, id: RunId) {
+        let next = self.inner.places.leave(key, id);
+        self.admit(next);
+    }
+
+    /// Tells a run that it has its place, when it got it before it was driven.
+    pub(crate) fn admit_if_placed(&self, id: RunId) {
+        if self.inner.places.holds(id) {
+            self.admit(vec![id]);
+        }
+    }
+
+    /// Tells runs that they have got their place.
+    pub(crate) fn admit(&self, runs: Vec<RunId>) {
+        let table = self.table();
+        for id in runs {
+            if let Some(live) = table.live.get(&id).cloned() {
+                self.inner
+                    .cx
+                    .spawn(async move { live.ask(Input::Admit).await });
+            }
+        }
+    }
+
+    /// Ends a run: `cancelling` once that is durable, or the status with which it had
+    /// ended before.
+    pub(crate) async fn cancel(&self, run: &str, force: bool) -> Result<String, Error> {
+        match self.settled(run).await? {
+            Standing::Live(live) if live.ask(Input::Cancel { force }).await => {
+                Ok("cancelling".to_owned())
+            }
+            _ => match self.settled(run).await? {
+                Standing::Ended(state) if state.ended() => Ok(state.status().to_owned()),
+                _ => Err(Error::Stopping),
+            },
+        }
+    }
+
+    /// Gives a run an input, and waits until what follows from it is durable. A run that
+    /// has ended stays as it is.
+    pub(crate) async fn ask(&self, run: &str, input: Input) -> Result<(), Error> {
+        match self.settled(run).await? {
+            Standing::Live(live) => {
+                live.ask(input).await;
+                Ok(())
+            }
+            Standing::Ended(state) if state.ended() => Ok(()),
+            Standing::Ended(_) => Err(Error::Stopping),
+        }
+    }
+
+    /// Looks at a run, whether it is under way or has ended.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        run: &str,
+        look: impl Fn(&State) -> T + Clone + Send + 'static,
+    ) -> Result<T, Error> {
+        match self.standing(run).await? {
+            Standing::Ended(state) => Ok(look(&state)),
+            Standing::Live(live) => match live.look(look.clone()).await {
+                Some(seen) => Ok(seen),
+                // It ended between the question and the answer.
+                None => match self.standing(run).await? {
+                    Standing::Ended(state) => Ok(look(&state)),
+                    Standing::Live(_) => Err(Error::Stopping),
+                },
+            },
+        }
+    }
+
+    /// The runs under way.
+    pub(crate) fn live(&self) -> Vec<(RunId, Live)> {
+        let table = self.table();
+        let mut live: Vec<_> = table.live.iter().map(|(id, l)| (*id, l.clone())).collect();
+        live.sort_by_key(|(id, _)| *id);
+        live
     }
 
     /// A run can no longer be driven here; its journal is as it was.
@@ -261,14 +379,22 @@ impl Runs {
         if let Some(standing) = parse_run(run).and_then(|id| self.in_memory(id)) {
             return Ok(standing);
         }
-        let mut resumed = self.inner.resumed.subscribe();
-        // The sender lives as long as the table.
-        let _ = resumed.wait_for(|r| *r).await;
+        self.resumed().await;
         self.standing(run).await
     }
 
+    /// All that were open have been taken up: those that wait find who has the places.
     pub(crate) fn set_resumed(&self) {
+        let next = self.inner.places.admit_all();
+        self.admit(next);
         self.inner.resumed.send_replace(true);
+    }
+
+    /// Waits until the runs that were open at the start have been taken up.
+    pub(crate) async fn resumed(&self) {
+        let mut resumed = self.inner.resumed.subscribe();
+        // The sender lives as long as the table.
+        let _ = resumed.wait_for(|r| *r).await;
     }
 
     /// Waits until a run has ended.

@@ -6,27 +6,43 @@ use serde_json::{Map, Value};
 
 use gearmesh_api::journal::v1 as journal;
 use gearmesh_runtime::trace;
-use gearmesh_store::{Accepted, NewRun, RequestKey, RunIds, run_text};
-use gearmesh_workflow::{Dialect, Source, Workflow, check};
+use gearmesh_store::{Accepted, Dedupe, NewRun, RequestKey, RunId, parse_run, run_text};
+use gearmesh_workflow::{Dialect, OnConflict, Source, Workflow, check};
 use journal::record::Fact;
 
 use crate::error::Error;
 use crate::plan::{Decided, Input, State, constants, sha256};
+use crate::run::children::Above;
 use crate::run::decide::decide;
+use crate::run::part::{self, Part};
+use crate::run::pin;
+use crate::run::places::Got;
 use crate::run::runs::Runs;
+use crate::stored::{self, Text};
 
 /// Who starts runs where nobody logs in.
 const PRINCIPAL: &str = "local";
 
 /// Version of a workflow that is sent along with its start.
-const INLINE_VERSION: u32 = 1;
+pub(crate) const INLINE_VERSION: u32 = 1;
+
+/// Where the workflow of a start comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum From {
+    /// Sent along.
+    File {
+        source: String,
+        file_name: String,
+        dialect: Option<Dialect>,
+    },
+    /// Stored under this name; version 0: the newest.
+    Stored { name: String, version: u32 },
+}
 
 /// What is to be started.
 #[derive(Debug)]
 pub(crate) struct Start {
-    pub(crate) source: String,
-    pub(crate) file_name: String,
-    pub(crate) dialect: Option<Dialect>,
+    pub(crate) from: From,
     pub(crate) inputs: Map<String, Value>,
     pub(crate) folder: String,
     /// On whose behalf.
@@ -35,53 +51,279 @@ pub(crate) struct Start {
     pub(crate) scopes: Option<String>,
     /// A repeat with this key answers the first run.
     pub(crate) key: Option<String>,
+    /// 1-9; 0: what the workflow says.
+    pub(crate) priority: u32,
+    /// A start with the same key within so many milliseconds answers the first run.
+    pub(crate) dedupe: Option<(String, i64)>,
+    /// What started it: the root `trigger` of expressions.
+    pub(crate) trigger: Option<Value>,
+    pub(crate) scheduled_ms: Option<i64>,
+    pub(crate) mock: bool,
+    /// Run a part, with results of an earlier run.
+    pub(crate) part: Option<Part>,
+    /// The run whose task starts this one.
+    pub(crate) above: Option<Above>,
+}
+
+/// A workflow that was found and checked.
+struct Ready {
+    text: Text,
+    dialect: Dialect,
+    workflow: Workflow,
+    inputs: Map<String, Value>,
+}
+
+/// A run that is about to be accepted.
+struct Prepared {
+    id: RunId,
+    accepted: journal::Accepted,
+    workflow: Workflow,
 }
 
 impl Start {
+    /// A start with nothing beside its workflow.
+    pub(crate) fn of(from: From) -> Self {
+        Self {
+            from,
+            inputs: Map::new(),
+            folder: String::new(),
+            principal: None,
+            scopes: None,
+            key: None,
+            priority: 0,
+            dedupe: None,
+            trigger: None,
+            scheduled_ms: None,
+            mock: false,
+            part: None,
+            above: None,
+        }
+    }
+
+    /// For a task of another run.
+    pub(crate) fn below(self, above: Above) -> Self {
+        Self {
+            above: Some(above),
+            ..self
+        }
+    }
+
     /// Checks the whole request, makes the run durable with its first ready
     /// tasks, and sets it going. Answers the run's id.
-    pub(crate) async fn begin(self, runs: &Runs, ids: &RunIds) -> Result<String, Error> {
+    pub(crate) async fn begin(self, runs: &Runs) -> Result<String, Error> {
         let cx = runs.context();
         if cx.shutdown().is_cancelled() {
             return Err(Error::Stopping);
         }
-        let catalog = cx.catalog();
+        let ready = self.ready(runs).await?;
+        let prepared = self.prepared(runs, ready).await?;
+        let id = prepared.id;
+        let placed = self.place(runs, &prepared).await?;
+        let place = prepared.accepted.place.clone();
+        let begun = self.accept(runs, prepared, placed).await;
+        if !matches!(&begun, Ok(run) if *run == run_text(id)) && !place.is_empty() {
+            // Another run answers, or none: this one needs its place no more.
+            runs.leave_place(&place, id);
+        }
+        begun
+    }
+
+    /// The workflow that it would run.
+    pub(crate) async fn workflow(&self, runs: &Runs) -> Result<Workflow, Error> {
+        Ok(self.ready(runs).await?.workflow)
+    }
+
+    /// Finds the workflow and checks it with what it is given.
+    async fn ready(&self, runs: &Runs) -> Result<Ready, Error> {
+        let text = match &self.from {
+            From::File {
+                source,
+                file_name,
+                dialect,
+            } => Text {
+                source: source.clone(),
+                file_name: file_name.clone(),
+                dialect: *dialect,
+                version: INLINE_VERSION,
+            },
+            From::Stored { name, version } => stored::startable(runs, name, *version).await?,
+        };
+        let catalog = runs.context().catalog();
         let source = Source {
-            text: &self.source,
-            file_name: &self.file_name,
-            dialect: self.dialect,
+            text: &text.source,
+            file_name: &text.file_name,
+            dialect: text.dialect,
         };
         let checked = check(&source, Some(&catalog));
+        let dialect = checked.dialect;
         let Some(workflow) = checked.workflow.filter(|_| checked.errors.is_empty()) else {
             return Err(Error::Invalid(checked.errors));
         };
         let inputs = workflow.bind_inputs(&self.inputs).map_err(Error::Inputs)?;
-        let now_ms = cx.clock().now_ms();
-        let id = ids.next(u64::try_from(now_ms).unwrap_or_default());
+        Ok(Ready {
+            text,
+            dialect,
+            workflow,
+            inputs,
+        })
+    }
+
+    /// All that the run will ever need to know of its start.
+    async fn prepared(&self, runs: &Runs, ready: Ready) -> Result<Prepared, Error> {
+        let now_ms = runs.context().clock().now_ms();
+        let id = runs.ids().next(u64::try_from(now_ms).unwrap_or_default());
         let run = run_text(id);
-        let accepted = self.accepted(&workflow, checked.dialect, &inputs, &run, now_ms)?;
-        let mut state = State::new(run.clone(), Arc::new(workflow), &accepted, now_ms);
+        let workflow = ready.workflow;
+        let limit = workflow
+            .timeout
+            .map(|t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
+        let above = self.above.as_ref();
+        let handed_down = above.map(|a| a.pinned.clone()).unwrap_or_default();
+        let pinned = pin::pinned(runs, &workflow, handed_down).await?;
+        let mut accepted = journal::Accepted {
+            source: ready.text.source,
+            file_name: ready.text.file_name,
+            dialect: ready.dialect.as_str().to_owned(),
+            workflow: workflow.name.clone(),
+            version: ready.text.version,
+            folder: self.folder.clone(),
+            inputs: Value::Object(ready.inputs).to_string().into(),
+            principal: self.principal().to_owned(),
+            scopes: self.scopes.clone(),
+            trace: trace::current().unwrap_or_default(),
+            deadline_ms: limit.map(|l| now_ms.saturating_add(l)),
+            priority: match self.priority {
+                0 => u32::from(workflow.priority),
+                given => given,
+            },
+            trigger: self
+                .trigger
+                .as_ref()
+                .map(Value::to_string)
+                .unwrap_or_default()
+                .into(),
+            parent: above.map(|a| a.parent.clone()),
+            inherited: above.map(|a| a.inherited.clone()).unwrap_or_default(),
+            pinned,
+            scheduled_ms: self.scheduled_ms,
+            mock: self.mock,
+            ..journal::Accepted::default()
+        };
+        let mut roots = constants(&run, &accepted, now_ms);
+        let mut vars = Map::new();
+        for (name, node) in &workflow.vars {
+            let value = node.evaluate(&roots).map_err(|e| Error::Variable {
+                name: name.clone(),
+                code: e.code.to_owned(),
+                message: e.message,
+            })?;
+            vars.insert(name.clone(), value);
+            roots.insert("vars".to_owned(), Value::Object(vars.clone()));
+        }
+        accepted.vars = Value::Object(vars).to_string().into();
+        if let Some(concurrency) = &workflow.concurrency {
+            accepted.place = key_of(&workflow, &roots)?;
+            accepted.place_limit = concurrency.limit;
+            if accepted.inherited.contains(&accepted.place) {
+                // An ancestor has it for the whole family.
+                accepted.place = String::new();
+            }
+        }
+        Ok(Prepared {
+            id,
+            accepted,
+            workflow,
+        })
+    }
+
+    /// Takes the run's place; what is to be done without one.
+    async fn place(&self, runs: &Runs, prepared: &Prepared) -> Result<Placed, Error> {
+        let accepted = &prepared.accepted;
+        let Some(concurrency) = &prepared.workflow.concurrency else {
+            return Ok(Placed::Begins);
+        };
+        if accepted.place.is_empty() {
+            return Ok(Placed::Begins);
+        }
+        // Those that were open before must have their places back first.
+        runs.resumed().await;
+        let (key, limit) = (&accepted.place, concurrency.limit);
+        let holders = match runs.places().take(key, limit, prepared.id) {
+            Got::Place => return Ok(Placed::Begins),
+            Got::Taken(holders) => holders,
+        };
+        if concurrency.on_conflict == OnConflict::Skip {
+            return Ok(Placed::Skipped);
+        }
+        let held = accepted.inherited.clone();
+        if let Some(other) = runs.places().cycle(key, &held) {
+            return Err(Error::ConcurrencyCycle {
+                key: key.clone(),
+                held: other,
+            });
+        }
+        runs.places()
+            .queue(key, limit, accepted.priority, prepared.id, held);
+        if concurrency.on_conflict == OnConflict::CancelRunning {
+            return Ok(Placed::Queued { cancels: holders });
+        }
+        Ok(Placed::Queued {
+            cancels: Vec::new(),
+        })
+    }
+
+    /// Makes the run durable and sets it going.
+    async fn accept(
+        &self,
+        runs: &Runs,
+        mut prepared: Prepared,
+        placed: Placed,
+    ) -> Result<String, Error> {
+        let cx = runs.context();
+        let now_ms = cx.clock().now_ms();
+        let id = prepared.id;
+        let run = run_text(id);
+        prepared.accepted.queued = !matches!(placed, Placed::Begins);
         let mut decided = Decided::default();
+        if let Some(part) = &self.part {
+            prepared.accepted.reuses = part.run.clone();
+            prepared.accepted.passes_before = 1;
+        }
+        let workflow = Arc::new(prepared.workflow);
+        let mut state = State::new(run.clone(), workflow, &prepared.accepted, now_ms);
         decided.records.push(journal::Record {
             time_ms: now_ms,
-            fact: Some(Fact::Accepted(accepted)),
+            fact: Some(Fact::Accepted(prepared.accepted)),
         });
-        decide(cx, &mut state, [Input::Begin], &mut decided);
+        if let Some(part) = &self.part {
+            let reused = part::records(runs, part, &mut state, now_ms).await?;
+            decided.records.extend(reused);
+        }
+        let first = match placed {
+            Placed::Skipped => Input::Skip,
+            _ => Input::Begin,
+        };
+        decide(cx, &mut state, [first], &mut decided);
         let (rows, blobs) = crate::journal::rows(&decided.records, 1);
         let new = NewRun {
             run: id,
             workflow: state.workflow.name.clone(),
-            version: INLINE_VERSION,
+            version: state.accepted.version,
             principal: self.principal().to_owned(),
+            parent: self.above.as_ref().and_then(|a| parse_run(&a.parent.run)),
             request: self.key.as_ref().map(|key| RequestKey {
                 key: key.clone(),
                 hash: self.hash(),
             }),
+            dedupe: self.dedupe.as_ref().map(|(key, window_ms)| Dedupe {
+                key: key.clone(),
+                until_ms: now_ms.saturating_add(*window_ms),
+            }),
             created_at_ms: now_ms,
-            deadline_ms: state.deadline_ms,
+            deadline_ms: state.accepted.deadline_ms,
             rows,
             due_at_ms: state.due_ms(),
-            status: "running".to_owned(),
+            status: state.status().to_owned(),
             blobs,
         };
         // On its own: a caller that leaves in the middle must not leave a durable run
@@ -95,17 +337,25 @@ impl Start {
                     owned.finished(id, state);
                 }
                 Accepted::New => {
-                    owned.drive(id, state, decided.records, decided.commands, Vec::new())
+                    owned.drive(id, state, decided.records, decided.commands, Vec::new());
                 }
                 Accepted::Existing(_) | Accepted::KeyReused(_) => {}
             }
             Ok::<_, Error>(accepted)
         });
-        match accepting.await.map_err(|_| Error::Stopping)?? {
+        let accepted = accepting.await.map_err(|_| Error::Stopping)??;
+        if let (Accepted::New, Placed::Queued { cancels }) = (&accepted, placed) {
+            // It may have got its place before it could be told.
+            runs.admit_if_placed(id);
+            for holder in cancels {
+                runs.cancel(&run_text(holder), false).await?;
+            }
+        }
+        match accepted {
             Accepted::New => Ok(run),
             Accepted::Existing(first) => Ok(run_text(first)),
             Accepted::KeyReused(first) => Err(Error::KeyReused {
-                key: self.key.unwrap_or_default(),
+                key: self.key.clone().unwrap_or_default(),
                 run: run_text(first),
             }),
         }
@@ -115,57 +365,57 @@ impl Start {
         self.principal.as_deref().unwrap_or(PRINCIPAL)
     }
 
-    /// The first record: all that the run will ever need to know of its start.
-    fn accepted(
-        &self,
-        workflow: &Workflow,
-        dialect: Dialect,
-        inputs: &Map<String, Value>,
-        run: &str,
-        now_ms: i64,
-    ) -> Result<journal::Accepted, Error> {
-        let limit = workflow
-            .timeout
-            .map(|t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
-        let mut accepted = journal::Accepted {
-            source: self.source.clone(),
-            file_name: self.file_name.clone(),
-            dialect: match dialect {
-                Dialect::Native => "native".to_owned(),
-                Dialect::Oktyv => "oktyv".to_owned(),
-            },
-            workflow: workflow.name.clone(),
-            version: INLINE_VERSION,
-            folder: self.folder.clone(),
-            inputs: Value::Object(inputs.clone()).to_string().into(),
-            vars: bytes::Bytes::new(),
-            principal: self.principal().to_owned(),
-            scopes: self.scopes.clone(),
-            trace: trace::current().unwrap_or_default(),
-            deadline_ms: limit.map(|l| now_ms.saturating_add(l)),
-        };
-        let mut roots = constants(run, &accepted, now_ms);
-        let mut vars = Map::new();
-        for (name, node) in &workflow.vars {
-            let value = node.evaluate(&roots).map_err(|e| Error::Variable {
-                name: name.clone(),
-                code: e.code.to_owned(),
-                message: e.message,
-            })?;
-            vars.insert(name.clone(), value);
-            roots.insert("vars".to_owned(), Value::Object(vars.clone()));
-        }
-        accepted.vars = Value::Object(vars).to_string().into();
-        Ok(accepted)
-    }
-
     /// Hash of all that makes two requests with one key the same request.
     fn hash(&self) -> [u8; 32] {
         let mut inputs = Value::Object(self.inputs.clone());
         inputs.sort_all_objects();
-        let text = serde_json::json!([self.source, self.folder, inputs]).to_string();
+        let text = match &self.from {
+            From::File { source, .. } => {
+                serde_json::json!([source, self.folder, inputs])
+            }
+            From::Stored { name, version } => {
+                serde_json::json!([{"name": name, "version": version}, inputs])
+            }
+        };
         let mut hash = [0; 32];
-        hash.copy_from_slice(&sha256(text.as_bytes()));
+        hash.copy_from_slice(&sha256(text.to_string().as_bytes()));
         hash
     }
+}
+
+/// Whether a run may begin.
+enum Placed {
+    /// It has its place, or needs none.
+    Begins,
+    /// It waits, after these were cancelled.
+    Queued { cancels: Vec<RunId> },
+    /// It ends at once.
+    Skipped,
+}
+
+/// The concurrency key of a run: of its workflow alone unless it begins with `global:`.
+fn key_of(workflow: &Workflow, roots: &Map<String, Value>) -> Result<String, Error> {
+    let key = workflow.concurrency.as_ref().and_then(|c| c.key.as_ref());
+    let Some(key) = key else {
+        return Ok(format!("workflow:{}", workflow.name));
+    };
+    let fault = |code: &str, message: String| Error::Variable {
+        name: "concurrency.key".to_owned(),
+        code: code.to_owned(),
+        message,
+    };
+    let value = key.evaluate(roots).map_err(|e| fault(e.code, e.message))?;
+    let text = match value {
+        Value::String(text) => text,
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        other => {
+            let text = format!("it must be text, found {other}");
+            return Err(fault("EXPRESSION_TYPE", text));
+        }
+    };
+    if text.starts_with("global:") {
+        return Ok(text);
+    }
+    Ok(format!("workflow:{}:{text}", workflow.name))
 }

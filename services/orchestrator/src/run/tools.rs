@@ -32,6 +32,28 @@ impl Tools for Known<'_> {
             .unwrap_or_default()
     }
 
+    fn undo(&self, tool: &str, params: &Value, result: &Value) -> Option<Prepared> {
+        let undo = self.catalog.get(tool)?.tool.undo.clone()?;
+        let undoing = self.catalog.get(&undo.tool)?.tool;
+        let mut given = serde_json::Map::new();
+        for field in undoing.method.input().fields() {
+            let name = field.json_name();
+            let renamed = undo.fields.iter().find(|(to, _)| to == name);
+            let from = renamed.map_or(name, |(_, from)| from.as_str());
+            let value = result.get(from).or_else(|| params.get(from));
+            if let Some(value) = value.filter(|v| !v.is_null()) {
+                given.insert(name.to_owned(), value.clone());
+            }
+        }
+        Some(Prepared {
+            tool: undo.tool,
+            params: Value::Object(given),
+            connection: None,
+            key: None,
+            vault: None,
+        })
+    }
+
     fn resolve(&self, prepared: Prepared) -> Result<Resolved, Problem> {
         let Some(found) = self.catalog.get(&prepared.tool) else {
             let nearest = self.catalog.nearest(&prepared.tool);

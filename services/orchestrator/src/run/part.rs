@@ -1,0 +1,123 @@
+//! Running a part of a workflow, with the results of an earlier run for the rest.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use gearmesh_api::journal::v1 as journal;
+use gearmesh_workflow::Workflow;
+use journal::record::Fact;
+
+use crate::error::Error;
+use crate::plan::{LEFT_OUT, ROOT, State, TaskStatus};
+use crate::run::runs::Runs;
+
+/// Which part.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// The run whose results are reused; empty: none.
+    pub(crate) run: String,
+    /// Positions of the tasks that run.
+    pub(crate) tasks: BTreeSet<usize>,
+}
+
+/// How a task of the earlier run ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Earlier {
+    pub(crate) id: String,
+    pub(crate) status: TaskStatus,
+    pub(crate) result: Value,
+    pub(crate) reason: String,
+}
+
+/// How the tasks of a run's own graph ended.
+pub(crate) fn earlier(state: &State) -> Vec<Earlier> {
+    let tasks = state.tasks_of(ROOT);
+    tasks
+        .map(|task| {
+            let known = &state.tasks[task];
+            Earlier {
+                id: state.task(task).id.clone(),
+                status: known.status,
+                result: known.view.get("result").cloned().unwrap_or_default(),
+                reason: known.reason.clone(),
+            }
+        })
+        .collect()
+}
+
+/// The task and all that need it.
+pub(crate) fn after(workflow: &Workflow, task: usize) -> BTreeSet<usize> {
+    closure(task, &workflow.graph().dependents)
+}
+
+/// The task and all that it needs.
+pub(crate) fn before(workflow: &Workflow, task: usize) -> BTreeSet<usize> {
+    closure(task, &workflow.graph().needs)
+}
+
+fn closure(task: usize, edges: &[Vec<usize>]) -> BTreeSet<usize> {
+    let mut found = BTreeSet::from([task]);
+    let mut next = vec![task];
+    while let Some(at) = next.pop() {
+        for other in edges.get(at).into_iter().flatten() {
+            if found.insert(*other) {
+                next.push(*other);
+            }
+        }
+    }
+    found
+}
+
+/// The records that end the tasks that do not run: with their earlier results, else left
+/// out. The state takes them in.
+pub(crate) async fn records(
+    runs: &Runs,
+    part: &Part,
+    state: &mut State,
+    now_ms: i64,
+) -> Result<Vec<journal::Record>, Error> {
+    let known = match part.run.as_str() {
+        "" => Vec::new(),
+        run => runs.look(run, earlier).await?,
+    };
+    let order: Vec<usize> = state
+        .workflow
+        .graph()
+        .levels
+        .iter()
+        .flatten()
+        .copied()
+        .collect();
+    let mut records = Vec::new();
+    for task in order {
+        if part.tasks.contains(&task) {
+            continue;
+        }
+        let id = state.workflow.tasks[task].id.clone();
+        let earlier = known.iter().find(|e| e.id == id);
+        let mut ended = journal::Ended {
+            task: id,
+            outcome: journal::Outcome::Skipped.into(),
+            reason: LEFT_OUT.to_owned(),
+            ..journal::Ended::default()
+        };
+        match earlier.map(|e| (e.status, e)) {
+            Some((TaskStatus::Succeeded, earlier)) => {
+                ended.set_outcome(journal::Outcome::Succeeded);
+                ended.reason = String::new();
+                ended.reused = true;
+                ended.result = earlier.result.to_string().into();
+            }
+            Some((TaskStatus::Skipped, earlier)) => ended.reason.clone_from(&earlier.reason),
+            _ => {}
+        }
+        let record = journal::Record {
+            time_ms: now_ms,
+            fact: Some(Fact::Ended(ended)),
+        };
+        state.fold(&record);
+        records.push(record);
+    }
+    Ok(records)
+}

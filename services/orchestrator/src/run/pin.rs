@@ -1,0 +1,47 @@
+//! Which versions of other workflows a run uses, as long as it lives.
+
+use std::collections::{BTreeMap, HashMap};
+
+use gearmesh_workflow::{Kind, Source, Workflow, check};
+
+use crate::error::Error;
+use crate::run::runs::Runs;
+use crate::stored;
+
+/// The versions of all workflows that a run may start, directly or over others: those
+/// that were handed down, and the newest of the rest.
+pub(crate) async fn pinned(
+    runs: &Runs,
+    workflow: &Workflow,
+    handed_down: HashMap<String, u32>,
+) -> Result<HashMap<String, u32>, Error> {
+    let mut pinned = handed_down;
+    let mut next = names(workflow);
+    while let Some(name) = next.pop() {
+        if pinned.contains_key(&name) {
+            continue;
+        }
+        let text = stored::startable(runs, &name, 0).await?;
+        pinned.insert(name, text.version);
+        let source = Source {
+            text: &text.source,
+            file_name: &text.file_name,
+            dialect: text.dialect,
+        };
+        // What is wrong with it by now fails the task that starts it.
+        if let Some(inner) = check(&source, None).workflow {
+            next.extend(names(&inner));
+        }
+    }
+    Ok(pinned)
+}
+
+fn names(workflow: &Workflow) -> Vec<String> {
+    let mut names = BTreeMap::new();
+    for task in &workflow.tasks {
+        if let Kind::Workflow { name, .. } = &task.kind {
+            names.insert(name.clone(), ());
+        }
+    }
+    names.into_keys().collect()
+}

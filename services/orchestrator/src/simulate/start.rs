@@ -1,0 +1,50 @@
+//! How the run of a case is accepted.
+
+use serde_json::{Map, Value};
+
+use gearmesh_api::journal::v1 as journal;
+use gearmesh_workflow::Workflow;
+
+use super::cases::Case;
+use super::read::instant;
+use crate::plan::constants;
+
+/// The id of the run of every case.
+pub(super) const RUN: &str = "run_0000000000001";
+
+/// Who starts it: nobody whom a case calls an approver.
+const PRINCIPAL: &str = "test";
+
+/// The first record of a case's run; or why it cannot begin.
+pub(super) fn accepted(workflow: &Workflow, case: &Case) -> Result<journal::Accepted, Vec<String>> {
+    let texts = |errors: Vec<gearmesh_workflow::InputError>| {
+        let texts = errors.into_iter().map(|error| error.message);
+        texts.collect::<Vec<_>>()
+    };
+    let inputs = workflow.bind_inputs(&case.inputs).map_err(texts)?;
+    let limit = workflow.timeout;
+    let limit = limit.map(|l| i64::try_from(l.as_millis()).unwrap_or(i64::MAX));
+    let trigger = case.trigger.as_ref();
+    let scheduled = trigger.and_then(|t| instant(t.get("time")?.as_str()?));
+    let mut accepted = journal::Accepted {
+        workflow: workflow.name.clone(),
+        version: 1,
+        inputs: Value::Object(inputs).to_string().into(),
+        principal: PRINCIPAL.to_owned(),
+        deadline_ms: limit.map(|l| case.now_ms.saturating_add(l)),
+        trigger: trigger.map(Value::to_string).unwrap_or_default().into(),
+        scheduled_ms: scheduled,
+        ..journal::Accepted::default()
+    };
+    let mut roots = constants(RUN, &accepted, case.now_ms);
+    let mut vars = Map::new();
+    for (name, node) in &workflow.vars {
+        let value = node
+            .evaluate(&roots)
+            .map_err(|e| vec![format!("variable `{name}`: {}: {}", e.code, e.message)])?;
+        vars.insert(name.clone(), value);
+        roots.insert("vars".to_owned(), Value::Object(vars.clone()));
+    }
+    accepted.vars = Value::Object(vars).to_string().into();
+    Ok(accepted)
+}
