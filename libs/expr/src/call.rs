@@ -1,16 +1,19 @@
-//! The functions, but for those on text: every loop pays for its steps.
+//! The functions on numbers, lists and objects: every loop pays for its steps.
 
 use std::cmp::Ordering;
 use std::rc::Rc;
 
 use serde_json::Number;
 
-use crate::error::{Error, Outcome, Span, TYPE, fail};
+use crate::by_call::{first_extreme, in_order};
+use crate::error::{Error, Outcome, Span, TYPE};
 use crate::eval::Machine;
-use crate::function::{Function, Signature, Types};
-use crate::node::{Kind, Node};
+use crate::function::Function;
+use crate::node::Node;
 use crate::number;
 use crate::order;
+use crate::signature::Signature;
+use crate::types::Types;
 use crate::value::{Object, Val, View};
 
 impl<'a> Machine<'a> {
@@ -41,9 +44,12 @@ impl<'a> Machine<'a> {
                 }
                 Ok(Val::Null)
             }
-            Function::Map | Function::SortBy | Function::MaxBy | Function::MinBy => {
-                self.call_by(function, args, current, span)
-            }
+            Function::GroupBy
+            | Function::Map
+            | Function::MaxBy
+            | Function::MinBy
+            | Function::SortBy
+            | Function::UniqueBy => self.call_by(function, args, current, span),
             _ => {
                 let mut values = Vec::with_capacity(args.len());
                 for (position, arg) in args.iter().enumerate() {
@@ -56,7 +62,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn check(
+    pub(crate) fn check(
         &mut self,
         function: Function,
         position: usize,
@@ -83,51 +89,10 @@ impl<'a> Machine<'a> {
         )))
     }
 
-    /// Functions that evaluate an expression on each element.
-    fn call_by(
-        &mut self,
-        function: Function,
-        args: &'a [Node],
-        current: &Val<'a>,
-        span: Span,
-    ) -> Outcome<Val<'a>> {
-        let (by, list) = match function {
-            Function::Map => (0, 1),
-            _ => (1, 0),
-        };
-        let value = self.eval(&args[list], current)?;
-        self.check(function, list, &value, args[list].span)?;
-        let Kind::Reference(each) = &args[by].kind else {
-            let types = Types::EXPRESSION;
-            let name = Signature::of(function).name;
-            return Err(Box::new(types.refuse(name, by, "a value", args[by].span)));
-        };
-        let View::List(items) = value.view() else {
-            return Ok(Val::Null);
-        };
-        let mut results = Vec::with_capacity(items.len());
-        for item in items.iter() {
-            self.meter.burn(1, span)?;
-            results.push(self.eval(each, &item)?);
-        }
-        if function == Function::Map {
-            return self.list(results, span);
-        }
-        let name = Signature::of(function).name;
-        sortable(name, &results, each.span)?;
-        let mut pairs: Vec<(Val<'a>, Val<'a>)> = results.into_iter().zip(items.iter()).collect();
-        match function {
-            Function::SortBy => {
-                self.pay_sort(pairs.iter().map(|(key, _)| key), span)?;
-                pairs.sort_by(|(a, _), (b, _)| in_order(a, b));
-                self.list(pairs.into_iter().map(|(_, item)| item).collect(), span)
-            }
-            Function::MaxBy => Ok(first_extreme(pairs, Ordering::Greater)),
-            _ => Ok(first_extreme(pairs, Ordering::Less)),
-        }
-    }
-
     fn call_on(&mut self, function: Function, values: &[Val<'a>], span: Span) -> Outcome<Val<'a>> {
+        if function == Function::Uuid {
+            return self.uuid(values.first(), span);
+        }
         let first = &values[0];
         match function {
             Function::Abs | Function::Ceil | Function::Floor => round(function, first, span),
@@ -147,12 +112,28 @@ impl<'a> Machine<'a> {
             Function::Type => Ok(Val::Str(first.view().type_name())),
             // Evaluated before their arguments are.
             Function::Default
+            | Function::GroupBy
             | Function::If
             | Function::Map
             | Function::MaxBy
             | Function::MinBy
             | Function::NotNull
-            | Function::SortBy => Ok(Val::Null),
+            | Function::SortBy
+            | Function::UniqueBy
+            | Function::Uuid => Ok(Val::Null),
+            Function::Range => self.range(values, span),
+            Function::DateAdd | Function::DateFormat | Function::IsoWeek => {
+                self.call_on_time(function, values, span)
+            }
+            Function::Base64 | Function::Base64Decode | Function::Sha256 | Function::UrlEncode => {
+                self.encoded(function, first, span)
+            }
+            Function::Lower
+            | Function::RegexMatch
+            | Function::Replace
+            | Function::Split
+            | Function::Trim
+            | Function::Upper => self.rewritten(function, values, span),
             Function::EndsWith
             | Function::StartsWith
             | Function::Join
@@ -175,6 +156,33 @@ impl<'a> Machine<'a> {
             _ => number::sum(numbers.iter()),
         };
         finite(total, span)
+    }
+
+    /// `range(end)`, `range(start, end)` or `range(start, end, step)`: whole numbers, the end not among them.
+    fn range(&mut self, values: &[Val<'a>], span: Span) -> Outcome<Val<'a>> {
+        let whole = |at: usize| {
+            values
+                .get(at)
+                .map(|value| whole(value, at, span))
+                .transpose()
+        };
+        let (first, second) = (whole(0)?.unwrap_or_default(), whole(1)?);
+        let (mut at, end) = second.map_or((0, first), |end| (first, end));
+        let step = whole(2)?.unwrap_or(1);
+        if step == 0 {
+            let error = Error::new(TYPE, "the step of `range` cannot be 0", span);
+            return Err(Box::new(error));
+        }
+        let mut numbers = Vec::new();
+        while if step < 0 { at > end } else { at < end } {
+            self.meter.burn(1, span)?;
+            numbers.push(Val::Number(Number::from(at)));
+            match at.checked_add(step) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        self.list(numbers, span)
     }
 
     fn contains(&mut self, held: &Val<'a>, searched: &Val<'a>, span: Span) -> Outcome<Val<'a>> {
@@ -268,62 +276,6 @@ impl<'a> Machine<'a> {
         items.sort_by(in_order);
         self.list(items, span)
     }
-
-    /// Pays for n log n comparisons of these keys.
-    fn pay_sort<'k>(
-        &mut self,
-        keys: impl ExactSizeIterator<Item = &'k Val<'a>>,
-        span: Span,
-    ) -> Outcome<()>
-    where
-        'a: 'k,
-    {
-        let count = keys.len();
-        let rounds = 1 + count.checked_ilog2().unwrap_or(0) as usize;
-        self.meter.burn(count * rounds, span)?;
-        let text: usize = keys
-            .map(|key| match key.view() {
-                View::Text(text) => text.len(),
-                _ => 0,
-            })
-            .sum();
-        self.meter.read(text.saturating_mul(rounds), span)
-    }
-}
-
-/// Keys must be all numbers or all texts.
-fn sortable(name: &str, keys: &[Val<'_>], span: Span) -> Outcome<()> {
-    let Some(first) = keys.first() else {
-        return Ok(());
-    };
-    for (at, key) in keys.iter().enumerate() {
-        if order::compare(first, key).is_none() {
-            let (was, is) = (first.view().described(), key.view().described());
-            let why = match at {
-                0 => format!("item 1 gives {is}"),
-                _ => format!("item 1 gives {was} and item {} gives {is}", at + 1),
-            };
-            let message = format!("`{name}` needs all numbers or all texts, but {why}");
-            return fail(TYPE, message, span);
-        }
-    }
-    Ok(())
-}
-
-fn in_order(a: &Val<'_>, b: &Val<'_>) -> Ordering {
-    order::compare(a, b).unwrap_or(Ordering::Equal)
-}
-
-/// The first item whose key is the greatest or the least.
-fn first_extreme<'a>(pairs: Vec<(Val<'a>, Val<'a>)>, wanted: Ordering) -> Val<'a> {
-    let mut best: Option<(Val<'a>, Val<'a>)> = None;
-    for pair in pairs {
-        match &best {
-            Some((key, _)) if in_order(&pair.0, key) != wanted => {}
-            _ => best = Some(pair),
-        }
-    }
-    best.map_or(Val::Null, |(_, item)| item)
 }
 
 fn extreme<'a>(list: &Val<'a>, wanted: Ordering) -> Val<'a> {
@@ -341,6 +293,19 @@ fn as_number(value: &Val<'_>) -> Option<Number> {
         View::Number(number) => Some(number.clone()),
         _ => None,
     }
+}
+
+/// Argument `at` of `range`.
+fn whole(value: &Val<'_>, at: usize, span: Span) -> Outcome<i64> {
+    let number = as_number(value);
+    number.as_ref().and_then(number::whole).ok_or_else(|| {
+        let found = number.map_or_else(|| "none".to_owned(), |number| number.to_string());
+        let message = format!(
+            "argument {} of `range` must be a whole number of 64 bits, not {found}",
+            at + 1
+        );
+        Box::new(Error::new(TYPE, message, span))
+    })
 }
 
 fn round<'a>(function: Function, value: &Val<'a>, span: Span) -> Outcome<Val<'a>> {

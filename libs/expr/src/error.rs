@@ -6,8 +6,6 @@ pub(crate) const SYNTAX: &str = "EXPRESSION_SYNTAX";
 pub(crate) const LIMIT: &str = "EXPRESSION_LIMIT";
 /// A name or an index does not exist, or null would have to stand inside text.
 pub(crate) const RESOLUTION: &str = "VARIABLE_RESOLUTION_ERROR";
-/// The function belongs to the language but is not there yet.
-pub(crate) const NOT_IMPLEMENTED: &str = "NOT_IMPLEMENTED";
 /// A name in double quotes stands where text was meant.
 pub(crate) const QUOTED_FIELD: &str = "QUOTED_FIELD";
 /// A condition is written as a template.
@@ -56,8 +54,8 @@ pub struct Fix {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
-    /// One of `EXPRESSION_SYNTAX`, `EXPRESSION_LIMIT`, `EXPRESSION_TYPE`, `VARIABLE_RESOLUTION_ERROR`, `NOT_IMPLEMENTED`,
-    /// `QUOTED_FIELD`, `TEMPLATE_IN_CONDITION`.
+    /// One of `EXPRESSION_SYNTAX`, `EXPRESSION_LIMIT`, `EXPRESSION_TYPE`, `VARIABLE_RESOLUTION_ERROR`, `QUOTED_FIELD`,
+    /// `TEMPLATE_IN_CONDITION`.
     pub code: &'static str,
     /// One sentence in lower case that names the thing.
     pub message: String,

@@ -12,6 +12,7 @@ use crate::missing::missing;
 use crate::node::{Kind, Node};
 use crate::order;
 use crate::scope::Scope;
+use crate::search::Search;
 use crate::value::{Object, Val, View};
 
 /// One evaluation: of an expression, or of all expressions in one text.
@@ -22,6 +23,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) meter: Meter,
     /// Bytes that answers may still have.
     output_left: usize,
+    /// Patterns compiled so far.
+    pub(crate) searches: Vec<Search>,
 }
 
 impl<'a> Machine<'a> {
@@ -31,6 +34,7 @@ impl<'a> Machine<'a> {
             roots: Vec::new(),
             meter: Meter::new(),
             output_left: OUTPUT_MAX,
+            searches: Vec::new(),
         }
     }
 
@@ -40,6 +44,11 @@ impl<'a> Machine<'a> {
             Some(steps) => self.follow(steps),
             None => self.top(node),
         }
+    }
+
+    /// The value of an expression over one value, in which nothing must exist.
+    pub(crate) fn over(&mut self, node: &'a Node, value: &'a Value) -> Outcome<Val<'a>> {
+        self.eval(node, &Val::Ref(value))
     }
 
     /// Whether a whole expression holds: what is missing is null.
@@ -94,6 +103,16 @@ impl<'a> Machine<'a> {
             Kind::Reference(node) => self.eval(node, current),
             Kind::Call(function, args) => self.call(*function, args, current, node.span),
         }
+    }
+
+    /// A name of the scope that a function reads by itself.
+    pub(crate) fn known(&mut self, name: &'static str, span: Span) -> Outcome<Option<Val<'a>>> {
+        self.root(name, span)
+    }
+
+    /// What the evaluation is for.
+    pub(crate) fn instance(&self) -> Option<Cow<'a, str>> {
+        self.scope.instance()
     }
 
     fn root(&mut self, name: &'a str, span: Span) -> Outcome<Option<Val<'a>>> {

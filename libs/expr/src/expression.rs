@@ -10,6 +10,7 @@ use crate::lower::lower;
 use crate::node::Node;
 use crate::parse::parse;
 use crate::scope::Scope;
+use crate::strict;
 use crate::template::closing_brace;
 use crate::token::quoted_length;
 
@@ -65,10 +66,10 @@ impl Expression {
     ///
     /// # Errors
     /// `EXPRESSION_LIMIT` over [`EXPRESSION_MAX`](crate::EXPRESSION_MAX), [`DEPTH_MAX`](crate::DEPTH_MAX) or
-    /// [`CHAIN_MAX`](crate::CHAIN_MAX), `EXPRESSION_SYNTAX`, `QUOTED_FIELD`, `NOT_IMPLEMENTED` for a function that is not
-    /// built, `EXPRESSION_TYPE` for a literal that a function cannot take.
+    /// [`CHAIN_MAX`](crate::CHAIN_MAX), `EXPRESSION_SYNTAX`, `QUOTED_FIELD`, `EXPRESSION_TYPE` for a literal that
+    /// a function cannot take.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let lowered = lower(&parse(text)?)?;
+        let lowered = lower(&parse(text)?, true)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 text: text.to_owned(),
@@ -77,6 +78,18 @@ impl Expression {
                 paths: lowered.paths,
             }),
         })
+    }
+
+    /// An expression that was not parsed.
+    pub(crate) fn made(text: &str, node: Node, root: Root, path: Path) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                text: text.to_owned(),
+                node,
+                roots: vec![root],
+                paths: vec![path],
+            }),
+        }
     }
 
     /// Parses a condition: an expression that is never written with `${}`.
@@ -137,8 +150,37 @@ impl Expression {
         Ok(Machine::new(scope).condition(self.node())?)
     }
 
+    /// The expression as any implementation of JMESPath reads it: bare literals in backticks, and `!a.b`, which they read as
+    /// `(!a).b`, as `!(a.b)`. The functions that this language adds stay.
+    #[must_use]
+    pub fn strict(&self) -> String {
+        strict::written(self.text())
+    }
+
+    /// The names in double quotes that are all of the left side of `==` or `!=`. Each is a field, and may have been meant as
+    /// text. To the right the parser refuses them already.
+    #[must_use]
+    pub fn quoted_fields(&self) -> Vec<Root> {
+        strict::quoted_fields(self.text())
+    }
+
     pub(crate) fn node(&self) -> &Node {
         &self.inner.node
+    }
+}
+
+impl Path {
+    /// The same path in a text in which ours begins at `by`.
+    pub(crate) fn shifted(&self, by: usize) -> Self {
+        Self {
+            span: self.span.shifted(by),
+            step_spans: self
+                .step_spans
+                .iter()
+                .map(|span| span.shifted(by))
+                .collect(),
+            ..self.clone()
+        }
     }
 }
 

@@ -9,14 +9,23 @@
 //! Values are borrowed from the [`Scope`] for as long as possible: `${fetch.result.items[0].text}` copies one text, however
 //! large the result is. Every error carries a code, one sentence, and the place in the text that it is about.
 //!
+//! [`Query`] is the same language over one value instead of named ones, and [`ordinaut`] the dialect of a second foreign
+//! format. [`functions`] lists what can be called.
+//!
 //! This crate knows nothing of tasks, runs, files or time: names mean what the [`Scope`] says, and nothing here does I/O.
 
 mod adjacency;
+mod by_call;
 mod call;
+mod canonical;
+mod code_call;
+mod constant;
+mod duration;
 mod error;
 mod eval;
 mod expression;
 mod function;
+pub mod functions;
 mod limits;
 mod lower;
 mod missing;
@@ -26,12 +35,21 @@ mod number;
 pub mod oktyv;
 mod operands;
 mod order;
+pub mod ordinaut;
 mod parse;
+mod pattern;
+mod query;
+mod rewrite_call;
 mod scope;
+mod search;
+mod signature;
+mod strict;
 mod suggest;
 mod template;
 mod text_call;
+mod time_call;
 mod token;
+mod types;
 mod value;
 mod widen;
 
@@ -40,5 +58,7 @@ pub use expression::{Expression, Path, Root, Step};
 pub use limits::{
     CHAIN_MAX, DEPTH_MAX, EXPRESSION_MAX, FUEL_MAX, OPEN_MAX, OUTPUT_MAX, VALUE_DEPTH_MAX,
 };
+pub use query::Query;
 pub use scope::Scope;
+pub use search::{PATTERN_MAX, SEARCHED_TEXT_MAX};
 pub use template::Template;

@@ -3,12 +3,14 @@
 
 use jmespath::ast::{Ast, KeyValuePair};
 
+use crate::constant;
 use crate::error::{Error, Outcome, SYNTAX, Span, fail};
 use crate::expression::{Path, Root, Step};
-use crate::function::{Function, Signature};
+use crate::function::Function;
 use crate::node::{Kind, Node};
 use crate::operands::{joined, operands};
 use crate::parse::Parsed;
+use crate::signature::Signature;
 use crate::token::{self, literal_json};
 
 /// An expression ready for evaluation, and what it reads.
@@ -18,13 +20,14 @@ pub(crate) struct Lowered {
     pub(crate) paths: Vec<Path>,
 }
 
-pub(crate) fn lower(parsed: &Parsed<'_>) -> Outcome<Lowered> {
+/// `named` tells that the names on top are those of a scope; else they are fields of the one value that is looked at.
+pub(crate) fn lower(parsed: &Parsed<'_>, named: bool) -> Outcome<Lowered> {
     let mut lowering = Lowering {
         parsed,
         roots: Vec::new(),
         paths: Vec::new(),
     };
-    let whole = lowering.node(&parsed.ast, true)?;
+    let whole = lowering.node(&parsed.ast, named)?;
     let Lowering {
         mut roots,
         mut paths,
@@ -178,7 +181,7 @@ impl Lowering<'_> {
             Ast::Literal { offset, value } => self.literal(*offset, value),
             Ast::Expref { offset, .. } => fail(
                 SYNTAX,
-                "`&` stands only before an argument of `map`, `sort_by`, `min_by` or `max_by`",
+                "`&` stands only before an argument of `map` and of the functions that end in `_by`",
                 parsed.span_at(*offset),
             ),
             // All else is a chain or stands inside one.
@@ -315,7 +318,8 @@ impl Lowering<'_> {
         for ast in args {
             nodes.push(self.argument(ast, top)?);
         }
-        Signature::of(function).check(name, &nodes, span)?;
+        Signature::of(function).check(&nodes, span)?;
+        constant::check(function, &nodes)?;
         Ok(node(Kind::Call(function, nodes), span))
     }
 

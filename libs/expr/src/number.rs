@@ -50,6 +50,30 @@ fn from_integer(integer: i128) -> Option<Number> {
     Number::from_f64(integer as f64)
 }
 
+/// The number as a whole one of 64 bits, if it is one: `2.0` is.
+pub(crate) fn whole(number: &Number) -> Option<i64> {
+    match parts(number) {
+        Parts::Integer(integer) => i64::try_from(integer).ok(),
+        Parts::Float(float) if float.trunc() == float => {
+            // The cast saturates far outside of 64 bits.
+            i64::try_from(float as i128).ok()
+        }
+        Parts::Float(_) => None,
+    }
+}
+
+/// A text that is the same for two numbers exactly when [`compare`] calls them equal.
+pub(crate) fn canonical(number: &Number) -> String {
+    match parts(number) {
+        Parts::Integer(integer) => integer.to_string(),
+        // Below 2^127 the cast is exact.
+        Parts::Float(float) if float.trunc() == float && float.abs() < 1e38 => {
+            (float as i128).to_string()
+        }
+        Parts::Float(float) => format!("{float:e}"),
+    }
+}
+
 /// Nothing when the sum is larger than a double can be.
 pub(crate) fn sum<'n>(numbers: impl Iterator<Item = &'n Number>) -> Option<Number> {
     let (mut integers, mut floats, mut whole) = (0_i128, 0.0, true);

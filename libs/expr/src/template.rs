@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Outcome, SYNTAX, Span};
 use crate::eval::Machine;
-use crate::expression::Expression;
+use crate::expression::{Expression, Path};
 use crate::missing::null_in_text;
 use crate::scope::Scope;
 use crate::token::quoted_length;
@@ -30,6 +30,14 @@ impl Template {
     /// # Errors
     /// Those of [`Expression::parse`], for every expression in the text, and `EXPRESSION_SYNTAX` for a `${` without `}`.
     pub fn parse(text: &str) -> Result<Self, Vec<Error>> {
+        Self::parse_with(text, Expression::parse)
+    }
+
+    /// Parses a text whose expressions `expression` parses.
+    pub(crate) fn parse_with(
+        text: &str,
+        expression: fn(&str) -> Result<Expression, Error>,
+    ) -> Result<Self, Vec<Error>> {
         let mut parts = Vec::new();
         let mut errors = Vec::new();
         let mut plain = String::new();
@@ -52,7 +60,7 @@ impl Template {
                 }
             };
             let span = Span::new(open + 2, close);
-            match Expression::parse(span.of(text)) {
+            match expression(span.of(text)) {
                 Ok(expression) => {
                     if !plain.is_empty() {
                         parts.push(Part::Text(std::mem::take(&mut plain)));
@@ -93,7 +101,15 @@ impl Template {
     /// Whether it is exactly one `${..}`, so that its value keeps its type.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        matches!(self.parts.as_slice(), [Part::Expression(..)])
+        self.alone().is_some()
+    }
+
+    /// The expression that is all of the text, with its place.
+    pub(crate) fn alone(&self) -> Option<(&Expression, Span)> {
+        match self.parts.as_slice() {
+            [Part::Expression(expression, span)] => Some((expression, *span)),
+            _ => None,
+        }
     }
 
     /// The expressions in the order of the text, each with the place of its text in the whole.
@@ -101,6 +117,15 @@ impl Template {
         self.parts.iter().filter_map(|part| match part {
             Part::Text(_) => None,
             Part::Expression(expression, span) => Some((expression, *span)),
+        })
+    }
+
+    /// The paths that its expressions read, with places in the whole text. A path is `exact` only when it is all of its
+    /// expression.
+    pub fn paths(&self) -> impl Iterator<Item = Path> {
+        self.expressions().flat_map(|(expression, span)| {
+            let paths = expression.paths().iter();
+            paths.map(move |path| path.shifted(span.start))
         })
     }
 
@@ -115,12 +140,28 @@ impl Template {
         if let Some(text) = self.constant() {
             return Ok(Value::from(text));
         }
-        if let [Part::Expression(expression, span)] = self.parts.as_slice() {
+        if let Some((expression, span)) = self.alone() {
             return expression
                 .evaluate(scope)
                 .map_err(|error| error.shifted(span.start));
         }
         let mut machine = Machine::new(scope);
+        self.write(&mut machine, |machine, expression, _| {
+            let node = expression.node();
+            let value = machine.value(node)?;
+            match value.is_null() {
+                true => null_in_text(expression.text(), node.span),
+                false => Ok(value),
+            }
+        })
+    }
+
+    /// The text with the values of its expressions, each of which `value` tells.
+    pub(crate) fn write<'a>(
+        &'a self,
+        machine: &mut Machine<'a>,
+        mut value: impl FnMut(&mut Machine<'a>, &'a Expression, Span) -> Outcome<Val<'a>>,
+    ) -> Result<Value, Error> {
         let mut out = String::new();
         for part in &self.parts {
             match part {
@@ -129,7 +170,8 @@ impl Template {
                     out.push_str(text);
                 }
                 Part::Expression(expression, span) => {
-                    append(&mut machine, expression, &mut out)
+                    value(machine, expression, *span)
+                        .and_then(|value| append(machine, &value, expression.node().span, &mut out))
                         .map_err(|error| error.shifted(span.start))?;
                 }
             }
@@ -138,28 +180,19 @@ impl Template {
     }
 }
 
-fn append<'a>(
-    machine: &mut Machine<'a>,
-    expression: &'a Expression,
-    out: &mut String,
-) -> Outcome<()> {
-    let node = expression.node();
-    let value: Val<'a> = machine.value(node)?;
-    match value.view() {
-        View::Null => null_in_text(expression.text(), node.span),
-        View::Text(text) => {
-            machine.emit(text.len(), node.span)?;
-            out.push_str(text);
+fn append(machine: &mut Machine<'_>, value: &Val<'_>, span: Span, out: &mut String) -> Outcome<()> {
+    if let View::Text(text) = value.view() {
+        machine.emit(text.len(), span)?;
+        out.push_str(text);
+        return Ok(());
+    }
+    match json_within(value, machine.output_left()) {
+        Some(json) => {
+            machine.emit(json.len(), span)?;
+            out.push_str(&json);
             Ok(())
         }
-        _ => match json_within(&value, machine.output_left()) {
-            Some(json) => {
-                machine.emit(json.len(), node.span)?;
-                out.push_str(&json);
-                Ok(())
-            }
-            None => machine.emit(usize::MAX, node.span),
-        },
+        None => machine.emit(usize::MAX, span),
     }
 }
 

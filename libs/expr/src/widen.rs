@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Error, QUOTED_FIELD, SYNTAX};
+use crate::error::{Error, QUOTED_FIELD, SYNTAX, Span};
 use crate::token::{Kind, Token, shown};
 
 /// An expression as the parser gets it.
@@ -24,14 +24,7 @@ impl Widened<'_> {
 pub(crate) fn widen<'t>(text: &'t str, tokens: &[Token]) -> Result<Widened<'t>, Error> {
     let mut inserted = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
-        let Some(before) = at.checked_sub(1).map(|at| tokens[at].kind) else {
-            continue;
-        };
-        let alone = !matches!(
-            tokens.get(at + 1).map(|next| next.kind),
-            Some(Kind::Dot | Kind::OpenBracket | Kind::OpenParen | Kind::Filter | Kind::Flatten)
-        );
-        if before.compares() && alone {
+        if let Some(before) = compared_alone(tokens, at) {
             if is_literal(text, *token)? {
                 inserted.extend([token.span.start, token.span.end]);
             } else if token.kind == Kind::Quoted && before == Kind::Equality {
@@ -59,6 +52,27 @@ pub(crate) fn widen<'t>(text: &'t str, tokens: &[Token]) -> Result<Widened<'t>, 
         text: Cow::Owned(widened),
         backticks,
     })
+}
+
+/// The bare literals of an expression that was parsed before.
+pub(crate) fn literals(text: &str, tokens: &[Token]) -> Vec<Span> {
+    let bare = |at: &usize| {
+        compared_alone(tokens, *at).is_some() && is_literal(text, tokens[*at]).unwrap_or(false)
+    };
+    (0..tokens.len())
+        .filter(bare)
+        .map(|at| tokens[at].span)
+        .collect()
+}
+
+/// The comparison whose right side the word at `at` is, when it is all of it.
+fn compared_alone(tokens: &[Token], at: usize) -> Option<Kind> {
+    let before = tokens[at.checked_sub(1)?].kind;
+    let continues = matches!(
+        tokens.get(at + 1).map(|next| next.kind),
+        Some(Kind::Dot | Kind::OpenBracket | Kind::OpenParen | Kind::Filter | Kind::Flatten)
+    );
+    (before.compares() && !continues).then_some(before)
 }
 
 fn is_literal(text: &str, token: Token) -> Result<bool, Error> {

@@ -323,9 +323,9 @@ fn nothing_current_on_top() {
             *.a ->
               EXPRESSION_SYNTAX at `*`: `*` needs a name before it
             &a ->
-              EXPRESSION_SYNTAX at `&`: `&` stands only before an argument of `map`, `sort_by`, `min_by` or `max_by`
+              EXPRESSION_SYNTAX at `&`: `&` stands only before an argument of `map` and of the functions that end in `_by`
             a.&b ->
-              EXPRESSION_SYNTAX at `&`: `&` stands only before an argument of `map`, `sort_by`, `min_by` or `max_by`
+              EXPRESSION_SYNTAX at `&`: `&` stands only before an argument of `map` and of the functions that end in `_by`
         "#]],
     );
 }

@@ -6,6 +6,7 @@ mod functions;
 mod jmespath;
 mod limits;
 mod oktyv;
+mod ordinaut;
 mod paths;
 mod templates;
 mod widenings;

@@ -1,0 +1,143 @@
+//! Templates of Ordinaut pipelines.
+
+use gearmesh_expr::ordinaut::{Resolved, Template};
+use serde_json::{Map, Value, json};
+
+use crate::scope;
+
+fn world() -> Map<String, Value> {
+    scope(json!({
+        "now": "2026-01-25T12:00:00.000Z",
+        "params": {"city": "Iași", "limit": 3, "none": null},
+        "steps": {"fetch": {"items": [{"n": 1}, {"n": 2}]}},
+        "trigger": {"kind": "schedule"},
+    }))
+}
+
+fn resolved(text: &str) -> Resolved {
+    Template::parse(text).unwrap().evaluate(&world()).unwrap()
+}
+
+#[test]
+fn a_whole_text_keeps_its_type() {
+    for (text, expected) in [
+        ("${params.limit}", json!(3)),
+        ("${steps.fetch.items[*].n}", json!([1, 2])),
+        ("${length(steps.fetch.items) > 1}", json!(true)),
+        ("${params.none}", json!(null)),
+        ("${params.city}", json!("Iași")),
+        (
+            "in ${params.city}: ${steps.fetch.items[0]}",
+            json!("in Iași: {\"n\":1}"),
+        ),
+        (
+            "$${params.city} of ${trigger.kind}",
+            json!("${params.city} of schedule"),
+        ),
+        ("plain", json!("plain")),
+        ("", json!("")),
+    ] {
+        let resolved = resolved(text);
+        assert_eq!(resolved.value, expected, "{text}");
+        assert!(resolved.missing.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn now_moves_by_a_duration() {
+    for (text, expected) in [
+        ("${now+24h}", "2026-01-26T12:00:00.000Z"),
+        ("${now-30m}", "2026-01-25T11:30:00.000Z"),
+        ("${ now - 1w }", "2026-01-18T12:00:00.000Z"),
+        ("${now+1d12h}", "2026-01-27T00:00:00.000Z"),
+        ("${now+90s}", "2026-01-25T12:01:30.000Z"),
+        ("${now}", "2026-01-25T12:00:00.000Z"),
+        (
+            "from ${now-1h} to ${now}",
+            "from 2026-01-25T11:00:00.000Z to 2026-01-25T12:00:00.000Z",
+        ),
+        ("${date_format(now, 'yyyy')}", "2026"),
+    ] {
+        assert_eq!(resolved(text).value, json!(expected), "{text}");
+    }
+    for text in [
+        "${now+}",
+        "${now+24}",
+        "${now+1y}",
+        "${now-x}",
+        "x ${now+24h+}",
+    ] {
+        let errors = Template::parse(text).unwrap_err();
+        assert_eq!(errors.len(), 1, "{text}");
+        assert_eq!(errors[0].code, "EXPRESSION_SYNTAX", "{text}");
+        assert!(
+            text[errors[0].span.start..].starts_with(['+', '-']),
+            "{text}"
+        );
+    }
+    // A name that only begins so is a name.
+    let template = Template::parse("${nowhere.x}").unwrap();
+    assert_eq!(template.paths().next().unwrap().root, "nowhere");
+}
+
+#[test]
+fn what_is_missing_is_null_and_told() {
+    for (text, expected, places) in [
+        ("${steps.gone.x}", json!(null), vec!["gone"]),
+        ("${steps.fetch.items[7]}", json!(null), vec!["[7]"]),
+        ("${nobody}", json!(null), vec!["nobody"]),
+        (
+            "a ${steps.gone} b ${params.none} c ${params.x}",
+            json!("a null b null c null"),
+            vec!["gone", "x"],
+        ),
+        // With an operator JMESPath's own rules hold.
+        ("${steps.gone || 'none'}", json!("none"), vec![]),
+        ("${steps.fetch.items[?n == 9] | [0]}", json!(null), vec![]),
+    ] {
+        let resolved = resolved(text);
+        assert_eq!(resolved.value, expected, "{text}");
+        let found: Vec<&str> = resolved
+            .missing
+            .iter()
+            .map(|error| {
+                assert_eq!(error.code, "VARIABLE_RESOLUTION_ERROR");
+                &text[error.span.start..error.span.end]
+            })
+            .collect();
+        assert_eq!(found, places, "{text}");
+    }
+}
+
+#[test]
+fn other_errors_stay_errors() {
+    for text in ["${abs(params.city)}", "x ${abs(params.city)}"] {
+        let template = Template::parse(text).unwrap();
+        let error = template.evaluate(&world()).unwrap_err();
+        assert_eq!(error.code, "EXPRESSION_TYPE", "{text}");
+        assert_eq!(&text[error.span.start..error.span.end], "params.city");
+    }
+    // There is no run here, which is nothing that is missing in the data.
+    let template = Template::parse("${uuid()}").unwrap();
+    let error = template.evaluate(&world()).unwrap_err();
+    assert_eq!(error.code, "VARIABLE_RESOLUTION_ERROR");
+    assert_eq!(Template::parse("${a b} ${c").unwrap_err().len(), 2);
+}
+
+#[test]
+fn paths_have_their_places_in_the_text() {
+    let text = "at ${now+24h}: ${steps.fetch.items[0].n}";
+    let template = Template::parse(text).unwrap();
+    let found: Vec<(&str, bool)> = template
+        .paths()
+        .map(|path| (&text[path.span.start..path.span.end], path.exact))
+        .collect();
+    assert_eq!(found, [("now", false), ("steps.fetch.items[0].n", true)]);
+    assert!(!template.is_whole() && !template.is_constant());
+    let roots: Vec<&str> = template
+        .expressions()
+        .flat_map(|(expression, _)| expression.roots())
+        .map(|root| root.name.as_str())
+        .collect();
+    assert_eq!(roots, ["now", "steps"]);
+}
