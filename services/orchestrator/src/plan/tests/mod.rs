@@ -4,4 +4,8 @@ mod attempts;
 mod ends;
 mod graph;
 mod items;
+mod property;
+mod reference;
+mod rules;
+mod spec;
 mod world;
