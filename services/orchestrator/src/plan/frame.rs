@@ -130,9 +130,20 @@ impl State {
         })
     }
 
-    /// Whether nothing more may start in a frame, but for tasks that wait for failures.
+    /// Whether nothing more may start in a frame, but for tasks that wait for failures. A
+    /// group that waits for failures is not held by those around it, nor is what is in it.
     pub(crate) fn stopping(&self, frame: usize) -> bool {
-        self.around(frame).any(|f| self.frames[f].stopping)
+        let mut at = Some(frame);
+        while let Some(frame) = at.map(|f| &self.frames[f]) {
+            if frame.stopping {
+                return true;
+            }
+            let group = frame.parent.map(|(group, _)| group);
+            at = group
+                .filter(|group| !self.survives_stop(*group))
+                .map(|group| self.tasks[group].frame);
+        }
+        false
     }
 
     /// Whether a frame is being ended: nothing starts in it at all.

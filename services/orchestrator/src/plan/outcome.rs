@@ -243,21 +243,32 @@ impl Planner<'_> {
 
     /// An instance has failed for good, unless a result stands in for it.
     pub(crate) fn fail(&mut self, task: usize, item: usize, attempt: u32, problem: Problem) {
+        let ended = self.failed_as(task, item, attempt, problem);
+        self.record(Fact::Ended(ended));
+        self.after_instance(task);
+    }
+
+    /// The record of a failure for good, or of the result that stands in for it.
+    pub(crate) fn failed_as(
+        &self,
+        task: usize,
+        item: usize,
+        attempt: u32,
+        problem: Problem,
+    ) -> journal::Ended {
         let failed = journal::Outcome::Failed;
-        match self.state.substitute(task, item) {
+        let mut ended = match self.state.substitute(task, item) {
             Some(Ok(result)) => {
                 let outcome = journal::Outcome::Succeeded;
                 let mut ended = self.ended(task, outcome, attempt, result, Some(problem));
-                ended.item = self.item(task, item);
                 ended.substituted = true;
-                self.record(Fact::Ended(ended));
-                self.after_instance(task);
+                ended
             }
-            Some(Err(instead)) => {
-                self.end(task, item, attempt, failed, Value::Null, Some(instead));
-            }
-            None => self.end(task, item, attempt, failed, Value::Null, Some(problem)),
-        }
+            Some(Err(instead)) => self.ended(task, failed, attempt, Value::Null, Some(instead)),
+            None => self.ended(task, failed, attempt, Value::Null, Some(problem)),
+        };
+        ended.item = self.item(task, item);
+        ended
     }
 
     /// Ends an instance, and with the last one its task.

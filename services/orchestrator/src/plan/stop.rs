@@ -33,9 +33,8 @@ impl Planner<'_> {
             match instance.status {
                 InstanceStatus::Ready if attempt == 0 => self.skip_item(task, item),
                 InstanceStatus::Ready | InstanceStatus::Backoff => {
-                    let outcome = journal::Outcome::Failed;
-                    let mut ended = self.ended(task, outcome, attempt, Value::Null, last);
-                    ended.item = self.item(task, item);
+                    let last = last.unwrap_or_else(stopped);
+                    let ended = self.failed_as(task, item, attempt, last);
                     self.record(Fact::Ended(ended));
                 }
                 _ => {}
@@ -141,7 +140,8 @@ impl Planner<'_> {
         match instance.status {
             InstanceStatus::Ready if state.start_ms.is_none() => self.skip(task, RUN_STOPPED),
             InstanceStatus::Ready | InstanceStatus::Backoff => {
-                let ended = self.ended(task, journal::Outcome::Failed, attempt, Value::Null, last);
+                let last = last.unwrap_or_else(stopped);
+                let ended = self.failed_as(task, 0, attempt, last);
                 self.record(Fact::Ended(ended));
             }
             _ => {}
@@ -163,4 +163,10 @@ impl Planner<'_> {
         reason.clone_into(&mut ended.reason);
         self.record(Fact::Ended(ended));
     }
+}
+
+/// Why an instance fails that waited for another round, or again after a loss: it has no
+/// error of its own.
+fn stopped() -> Problem {
+    Problem::new(RUN_STOPPED, "another task failed before it was done again")
 }

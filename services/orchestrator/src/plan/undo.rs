@@ -64,7 +64,14 @@ impl State {
         for (task, known) in self.tasks.iter().enumerate() {
             for (item, instance) in known.instances.iter().enumerate() {
                 let tool = self.task(task).tool().is_some();
-                if tool && instance.status == InstanceStatus::Succeeded && !known.reused {
+                // What stands in for a failure had no effect, nor had what was not called.
+                let instead = instance.substituted || instance.cached || known.reused;
+                let substituted = known.items.is_none() && known.substituted;
+                if tool
+                    && instance.status == InstanceStatus::Succeeded
+                    && !instead
+                    && !substituted
+                {
                     ended.push((instance.end_ms.or(known.end_ms), task, item));
                 }
             }
