@@ -9,8 +9,7 @@ use bytes::Bytes;
 use crate::append::{BODY_MAX, LIST_MAX, TEXT_MAX, bounded};
 use crate::checksum::Checksum;
 use crate::error::Result;
-use crate::ledger::Call;
-use crate::ledger::Ledger;
+use crate::ledger::{Call, Ledger};
 use crate::sqlite::workflow as sql;
 use crate::store::Store;
 
@@ -19,6 +18,9 @@ pub const SOURCE_MAX: usize = 1 << 20;
 
 /// Most workflows whose sketches one answer holds: they are all compared with a new one.
 pub const SKETCHES_MAX: u32 = 10_000;
+
+/// Most bytes of one page, the first entry not counted: an answer fits into a message.
+pub const PAGE_BYTES: usize = 8 << 20;
 
 /// Whether a workflow may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,6 +125,11 @@ impl Version {
         bounded("a workflow's sketch", self.sketch.len(), TEXT_MAX)
     }
 
+    /// What it takes in a list, without its source.
+    pub(crate) fn listed_bytes(&self) -> usize {
+        self.title.len() + self.comment.len() + self.words.len() + self.summary.len()
+    }
+
     pub(crate) fn source_crc(&self) -> u32 {
         Checksum::default().text(&self.source).value()
     }
@@ -182,6 +189,15 @@ pub struct List {
     pub limit: u32,
 }
 
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What it holds.
+    pub entries: Vec<T>,
+    /// Whether there is more behind them.
+    pub more: bool,
+}
+
 /// The workflows of a store. A cheap handle.
 #[derive(Debug, Clone)]
 pub struct Workflows {
@@ -217,7 +233,7 @@ impl Workflows {
     }
 
     /// Versions of a workflow before `before`, the newest first, without their sources;
-    /// at most `limit`, and [`LIST_MAX`].
+    /// at most `limit`, [`LIST_MAX`] and [`PAGE_BYTES`].
     ///
     /// # Errors
     /// As [`Workflows::head`].
@@ -226,22 +242,30 @@ impl Workflows {
         name: &str,
         before: Option<u32>,
         limit: u32,
-    ) -> Result<Vec<Version>> {
-        let limit = limit.min(LIST_MAX);
+    ) -> Result<Page<Version>> {
+        let limit = limit.clamp(1, LIST_MAX);
         sql::versions(&mut *self.store.read().await?, name, before, limit).await
     }
 
-    /// Workflows by name, each with its newest version without the source. A damaged one
-    /// is left out and reported to the log.
+    /// Workflows by name, each with its newest version without the source; at most
+    /// [`PAGE_BYTES`]. A damaged one is left out and reported to the log.
     ///
     /// # Errors
     /// As [`Store::read`].
-    pub async fn list(&self, filter: &List) -> Result<Vec<(Head, Version)>> {
+    pub async fn list(&self, filter: &List) -> Result<Page<(Head, Version)>> {
         let limit = match filter.limit {
             0 => LIST_MAX,
             n => n.min(LIST_MAX),
         };
         sql::list(&mut *self.store.read().await?, filter, limit).await
+    }
+
+    /// Names of all that are not deleted, at most [`SKETCHES_MAX`].
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn names(&self) -> Result<Vec<String>> {
+        sql::names(&mut *self.store.read().await?, SKETCHES_MAX).await
     }
 
     /// Names and sketches of the newest versions of all that are not deleted, at most

@@ -1,14 +1,14 @@
 //! Tables and statements of the workflows.
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::error::{Error, Result};
 use crate::ledger::{Begin, Call, Ledger};
 use crate::migration::Migration;
-use crate::workflow::{Change, Changed, Head, List, State, Version};
+use crate::workflow::{Change, Changed, Head, List, PAGE_BYTES, Page, State, Version};
 
 /// The tables' name among the sets of a store.
 pub(crate) const SET: &str = "workflow";
@@ -82,47 +82,77 @@ pub(crate) async fn versions(
     name: &str,
     before: Option<u32>,
     limit: u32,
-) -> Result<Vec<Version>> {
-    sqlx::query(listed!(
+) -> Result<Page<Version>> {
+    let rows = sqlx::query(listed!(
         " FROM workflow AS w WHERE w.name = ? AND w.version < ? ORDER BY w.version DESC LIMIT ?"
     ))
     .bind(name)
     .bind(before.map_or(i64::MAX, i64::from))
-    .bind(limit)
+    .bind(i64::from(limit) + 1)
     .fetch(c)
     .map_err(Error::from)
-    .and_then(async |row| version_of(&row))
-    .try_collect()
-    .await
+    .and_then(async |row| version_of(&row));
+    page(rows, limit, Version::listed_bytes).await
 }
 
 pub(crate) async fn list(
     c: &mut SqliteConnection,
     filter: &List,
     limit: u32,
-) -> Result<Vec<(Head, Version)>> {
-    let mut stream = sqlx::query(listed!(
+) -> Result<Page<(Head, Version)>> {
+    let rows = sqlx::query(listed!(
         ", h.name, h.newest, h.state, h.etag, h.changed_at, h.crc
 FROM workflow_head AS h JOIN workflow AS w ON w.name = h.name AND w.version = h.newest
 WHERE h.name > ?1 AND CASE WHEN ?2 IS NULL THEN h.state <> 'deleted' ELSE h.state = ?2 END
-AND (?3 IS NULL OR instr(w.words, ?3) > 0) ORDER BY h.name LIMIT ?4"
+AND (?3 IS NULL OR instr(w.words, ?3) > 0) ORDER BY h.name"
     ))
     .bind(filter.after.as_deref().unwrap_or_default())
     .bind(filter.state.map(State::as_str))
     .bind(filter.words.as_deref())
-    .bind(limit)
-    .fetch(c);
-    let mut found = Vec::new();
-    while let Some(row) = stream.try_next().await? {
+    .fetch(c)
+    .map_err(Error::from)
+    .try_filter_map(async |row| {
         match head_of(&row, 15).and_then(|head| Ok((head, version_of(&row)?))) {
-            Ok(pair) => found.push(pair),
+            Ok(pair) => Ok(Some(pair)),
             Err(e @ Error::DamagedWorkflow { .. }) => {
-                tracing::error!(error = %e, "a workflow is left out of a list")
+                tracing::error!(error = %e, "a workflow is left out of a list");
+                Ok(None)
             }
-            Err(e) => return Err(e),
+            Err(e) => Err(e),
         }
+    });
+    page(rows, limit, |(_, version)| version.listed_bytes()).await
+}
+
+/// Reads as many entries as a page holds, and whether there is one more.
+async fn page<T>(
+    rows: impl Stream<Item = Result<T>>,
+    limit: u32,
+    bytes: impl Fn(&T) -> usize,
+) -> Result<Page<T>> {
+    let mut rows = std::pin::pin!(rows);
+    let (mut entries, mut size) = (Vec::new(), 0);
+    while let Some(entry) = rows.try_next().await? {
+        size += bytes(&entry);
+        let full = entries.len() == limit as usize || size > PAGE_BYTES;
+        if full && !entries.is_empty() {
+            return Ok(Page {
+                entries,
+                more: true,
+            });
+        }
+        entries.push(entry);
     }
-    Ok(found)
+    Ok(Page {
+        entries,
+        more: false,
+    })
+}
+
+pub(crate) async fn names(c: &mut SqliteConnection, limit: u32) -> Result<Vec<String>> {
+    let text = "SELECT name FROM workflow_head WHERE state <> 'deleted' ORDER BY name LIMIT ?";
+    let names = sqlx::query_scalar(text).bind(limit).fetch_all(c).await?;
+    Ok(names)
 }
 
 pub(crate) async fn sketches(c: &mut SqliteConnection, limit: u32) -> Result<Vec<(String, Bytes)>> {

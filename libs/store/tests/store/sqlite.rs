@@ -72,6 +72,7 @@ suite!(
     workflow: version_is_read_back_and_never_changes,
     only_one_of_two_changes_of_a_head_counts,
     list_is_by_name_by_filter_and_page,
+    page_ends_before_it_is_too_large,
     same_call_has_the_first_answer,
     deleted_workflows_are_purged_in_time,
     sizes_are_bounded,

@@ -122,7 +122,8 @@ pub(crate) async fn damaged_workflow_is_named_and_left_out_of_lists(store: Store
     );
     // A list shows no source, so one that is damaged there alone is in it.
     let listed = workflows.list(&List::default()).await.unwrap();
-    let names: Vec<_> = listed.iter().map(|(head, _)| head.name.as_str()).collect();
+    let listed = listed.entries.iter();
+    let names: Vec<_> = listed.map(|(head, _)| head.name.as_str()).collect();
     assert_eq!(names, ["a", "d"]);
 }
 

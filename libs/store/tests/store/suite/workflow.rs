@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use gearmesh_store::limits::TEXT_MAX;
 use gearmesh_store::workflow::{
-    Change, Changed, Head, List, SOURCE_MAX, State, Version, Workflows,
+    Change, Changed, Head, List, PAGE_BYTES, Page, SOURCE_MAX, State, Version, Workflows,
 };
 use gearmesh_store::{Call, Error, Store};
 
@@ -37,6 +37,13 @@ fn head(name: &str, newest: u32, state: State, etag: &str) -> Head {
     }
 }
 
+fn page<const N: usize>(entries: [Version; N], more: bool) -> Page<Version> {
+    Page {
+        entries: entries.into(),
+        more,
+    }
+}
+
 /// A creation, with etag `1`.
 pub(crate) fn first(name: &str) -> Change {
     Change {
@@ -57,7 +64,8 @@ async fn change(workflows: &Workflows, before: &str, head: Head) -> Changed {
 
 async fn names(workflows: &Workflows, filter: List) -> Vec<String> {
     let listed = workflows.list(&filter).await.unwrap();
-    listed.into_iter().map(|(head, _)| head.name).collect()
+    let entries = listed.entries.into_iter();
+    entries.map(|(head, _)| head.name).collect()
 }
 
 pub(crate) async fn version_is_read_back_and_never_changes(store: Store) {
@@ -111,12 +119,16 @@ pub(crate) async fn only_one_of_two_changes_of_a_head_counts(store: Store) {
         source: String::new(),
         ..version("a", n)
     };
-    assert_eq!(listed, [bare(2), bare(1)]);
-    assert_eq!(
-        workflows.versions("a", Some(2), 9).await.unwrap(),
-        [bare(1)]
-    );
-    assert_eq!(workflows.versions("a", None, 1).await.unwrap(), [bare(2)]);
+    assert_eq!(listed, page([bare(2), bare(1)], false));
+    for (before, limit, expected) in [
+        (None, 2, page([bare(2), bare(1)], false)),
+        (None, 1, page([bare(2)], true)),
+        (Some(2), 1, page([bare(1)], false)),
+        (Some(1), 1, page([], false)),
+    ] {
+        let found = workflows.versions("a", before, limit).await.unwrap();
+        assert_eq!(found, expected, "{before:?} {limit}");
+    }
 }
 
 pub(crate) async fn list_is_by_name_by_filter_and_page(store: Store) {
@@ -144,7 +156,14 @@ pub(crate) async fn list_is_by_name_by_filter_and_page(store: Store) {
         limit: 1,
         ..all()
     };
-    assert_eq!(names(&workflows, behind).await, ["b"]);
+    assert_eq!(names(&workflows, behind.clone()).await, ["b"]);
+    assert!(workflows.list(&behind).await.unwrap().more);
+    let last = List {
+        after: Some("b".into()),
+        ..behind
+    };
+    assert_eq!(names(&workflows, last.clone()).await, ["c"]);
+    assert!(!workflows.list(&last).await.unwrap().more);
     let of_words = |words: &str| List {
         words: Some(words.into()),
         ..all()
@@ -152,6 +171,7 @@ pub(crate) async fn list_is_by_name_by_filter_and_page(store: Store) {
     assert_eq!(names(&workflows, of_words("b a ti")).await, ["b"]);
     // A search is for a text, not for a pattern.
     assert_eq!(names(&workflows, of_words("%")).await, [] as [&str; 0]);
+    assert_eq!(workflows.names().await.unwrap(), ["a", "b", "c"]);
     let sketches = workflows.sketches().await.unwrap();
     let named: Vec<_> = sketches.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(named, ["a", "b", "c"]);
@@ -247,4 +267,31 @@ pub(crate) async fn sizes_are_bounded(store: Store) {
         );
     }
     assert_eq!(workflows.head("b").await.unwrap(), None);
+}
+
+pub(crate) async fn page_ends_before_it_is_too_large(store: Store) {
+    let workflows = open(&store).await.workflows();
+    for name in ["a", "b", "c"] {
+        let mut large = first(name);
+        let version = large.version.as_mut().unwrap();
+        let (title, comment, words) = (
+            version.title.len(),
+            version.comment.len(),
+            version.words.len(),
+        );
+        // Two are exactly a page.
+        version.summary = Bytes::from(vec![b'x'; PAGE_BYTES / 2 - title - comment - words]);
+        workflows.change(&large, None).await.unwrap();
+    }
+    let all = workflows.list(&List::default()).await.unwrap();
+    assert_eq!((all.entries.len(), all.more), (2, true));
+    let mut larger = first("d");
+    larger.version.as_mut().unwrap().summary = Bytes::from(vec![b'x'; PAGE_BYTES + 1]);
+    workflows.change(&larger, None).await.unwrap();
+    let behind = List {
+        after: Some("c".into()),
+        ..List::default()
+    };
+    // One alone is shown however large it is.
+    assert_eq!(names(&workflows, behind).await, ["d"]);
 }
