@@ -9,6 +9,7 @@ use crate::error::{Error, Outcome, Span, TYPE, fail};
 use crate::eval::Machine;
 use crate::function::Function;
 use crate::node::{Kind, Node};
+use crate::number;
 use crate::order;
 use crate::signature::Signature;
 use crate::types::Types;
@@ -70,6 +71,7 @@ impl<'a> Machine<'a> {
         let mut seen = HashSet::new();
         let mut kept = Vec::new();
         for (key, item) in keys.iter().zip(items.iter()) {
+            self.meter.burn(GROUPED_UNITS, span)?;
             if seen.insert(canonical(key, &mut self.meter, span)?) {
                 kept.push(item);
             }
@@ -85,6 +87,7 @@ impl<'a> Machine<'a> {
         let mut groups: Vec<(Cow<'a, str>, Vec<Val<'a>>)> = Vec::new();
         let mut places: HashMap<Cow<'a, str>, usize> = HashMap::new();
         for (at, (key, item)) in keys.into_iter().zip(items.iter()).enumerate() {
+            self.meter.burn(GROUPED_UNITS, span)?;
             let key = self.group_key(&key, at, span)?;
             match places.get(&key) {
                 Some(place) => groups[*place].1.push(item),
@@ -112,6 +115,10 @@ impl<'a> Machine<'a> {
                     Val::Str(text) => Cow::Borrowed(text),
                     _ => Cow::Owned(text.to_owned()),
                 })
+            }
+            // Equal numbers have one key, however they are written.
+            View::Number(number) if let Some(whole) = number::whole(number) => {
+                Ok(Cow::Owned(whole.to_string()))
             }
             View::Number(_) | View::Bool(_) => {
                 Ok(Cow::Owned(json_within(key, KEY_MAX).unwrap_or_default()))
@@ -151,6 +158,9 @@ impl<'a> Machine<'a> {
         self.meter.read(text.saturating_mul(rounds), span)
     }
 }
+
+/// Fuel of an element of `unique_by` and `group_by`: its key is hashed, and perhaps kept.
+const GROUPED_UNITS: usize = 5;
 
 /// No number is longer as JSON.
 const KEY_MAX: usize = 64;

@@ -5,6 +5,9 @@ use crate::limits::Meter;
 use crate::number;
 use crate::value::{Val, View};
 
+/// Fuel of a value: it is looked at and written.
+const VALUE_UNITS: usize = 3;
+
 /// The text of a value, which `meter` pays for.
 pub(crate) fn canonical(value: &Val<'_>, meter: &mut Meter, span: Span) -> Outcome<String> {
     let mut out = String::new();
@@ -13,7 +16,7 @@ pub(crate) fn canonical(value: &Val<'_>, meter: &mut Meter, span: Span) -> Outco
 }
 
 fn write(value: &Val<'_>, out: &mut String, meter: &mut Meter, span: Span) -> Outcome<()> {
-    meter.burn(1, span)?;
+    meter.burn(VALUE_UNITS, span)?;
     match value.view() {
         View::Null => out.push('n'),
         View::Bool(true) => out.push('t'),

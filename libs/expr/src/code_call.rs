@@ -45,7 +45,10 @@ impl<'a> Machine<'a> {
                 Ok(built(decoded))
             }
             Function::UrlEncode => {
-                self.meter.write(text.len().saturating_mul(3), span)?;
+                self.meter.read(text.len(), span)?;
+                let others = text.bytes().filter(|byte| !is_unreserved(*byte)).count();
+                self.meter
+                    .write(text.len().saturating_add(2 * others), span)?;
                 Ok(built(url_encoded(text)))
             }
             _ => {
@@ -119,11 +122,16 @@ fn hex(bytes: &[u8]) -> String {
     out
 }
 
-/// All but the unreserved characters of RFC 3986 as `%XX`.
+/// Whether RFC 3986 leaves the character as it is everywhere.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// All but the unreserved characters as `%XX`.
 fn url_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if is_unreserved(byte) {
             out.push(char::from(byte));
         } else {
             let _ = write!(out, "%{byte:02X}");

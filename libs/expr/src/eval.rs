@@ -213,12 +213,13 @@ impl<'a> Machine<'a> {
         let View::List(items) = current.view() else {
             return Ok(Val::Null);
         };
-        self.meter.burn(items.len(), span)?;
+        // Visited and put into the new list.
+        self.meter.burn(2 * items.len(), span)?;
         let mut flat = Vec::with_capacity(items.len());
         for item in items.iter() {
             match item.view() {
                 View::List(inner) => {
-                    self.meter.burn(inner.len(), span)?;
+                    self.meter.burn(2 * inner.len(), span)?;
                     flat.extend(inner.iter());
                 }
                 _ => flat.push(item),

@@ -10,6 +10,9 @@ use crate::value::{Val, View};
 /// Compiled patterns that one evaluation keeps: more different ones are compiled again.
 const PATTERNS_MAX: usize = 8;
 
+/// Fuel of a part of a split text: it is a text of its own.
+const PART_UNITS: usize = 3;
+
 impl<'a> Machine<'a> {
     pub(crate) fn rewritten(
         &mut self,
@@ -30,16 +33,17 @@ impl<'a> Machine<'a> {
                 self.meter.write(first.len(), span)?;
                 Ok(Val::text(first.trim()))
             }
-            // A letter in the other case has up to three bytes for one.
-            Function::Upper => {
-                self.meter.write(first.len().saturating_mul(3), span)?;
-                Ok(built(first.to_uppercase()))
-            }
-            _ => {
-                self.meter.write(first.len().saturating_mul(3), span)?;
-                Ok(built(first.to_lowercase()))
-            }
+            Function::Upper => self.cased(first, str::to_uppercase, span),
+            _ => self.cased(first, str::to_lowercase, span),
         }
+    }
+
+    /// Text in the other case, in which a letter has up to three bytes for one.
+    fn cased(&mut self, text: &str, cased: fn(&str) -> String, span: Span) -> Outcome<Val<'a>> {
+        self.meter.write(text.len(), span)?;
+        let cased = cased(text);
+        self.meter.write(cased.len(), span)?;
+        Ok(built(cased))
     }
 
     fn replaced(&mut self, text: &str, old: &str, new: &str, span: Span) -> Outcome<Val<'a>> {
@@ -49,6 +53,7 @@ impl<'a> Machine<'a> {
         }
         self.meter.write(text.len(), span)?;
         let count = text.matches(old).count();
+        self.meter.burn(count, span)?;
         // Paid before it is built.
         let grown = new.len().saturating_sub(old.len()).saturating_mul(count);
         self.meter.write(text.len().saturating_add(grown), span)?;
@@ -61,12 +66,12 @@ impl<'a> Machine<'a> {
         let mut parts = Vec::new();
         if separator.is_empty() {
             for character in text.chars() {
-                self.meter.burn(1, span)?;
+                self.meter.burn(PART_UNITS, span)?;
                 parts.push(Val::text(character.to_string()));
             }
         } else {
             for part in text.split(separator) {
-                self.meter.burn(1, span)?;
+                self.meter.burn(PART_UNITS, span)?;
                 parts.push(Val::text(part));
             }
         }

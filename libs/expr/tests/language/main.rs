@@ -1,5 +1,6 @@
 //! The expression language through the public API.
 
+mod added;
 mod conditions;
 mod errors;
 mod functions;
@@ -8,6 +9,7 @@ mod limits;
 mod oktyv;
 mod ordinaut;
 mod paths;
+mod statics;
 mod templates;
 mod widenings;
 
