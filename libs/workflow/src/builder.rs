@@ -18,8 +18,21 @@ use crate::tree::{ALIASES_MAX, Data, Entry, NESTING_MAX, Tree};
 /// Longest key, in characters. The parser must look that far for the colon.
 const KEY_MAX: usize = 16 * 1024;
 
-/// The first document of the file; `None` when it cannot be read, which is reported then.
+/// Most documents of a file: each is checked on its own.
+pub const DOCUMENTS_MAX: usize = 100;
+
+/// The one document of the file; `None` when it cannot be read, which is reported then.
 pub(crate) fn read(report: &mut Report<'_>) -> Option<Tree> {
+    let documents = documents_up_to(report, 1)?;
+    documents.into_iter().next()
+}
+
+/// All documents of the file, at least one; `None` when it cannot be read, which is reported then.
+pub(crate) fn documents(report: &mut Report<'_>) -> Option<Vec<Tree>> {
+    documents_up_to(report, DOCUMENTS_MAX)
+}
+
+fn documents_up_to(report: &mut Report<'_>, most: usize) -> Option<Vec<Tree>> {
     let file = report.text();
     if file.len() > FILE_MAX {
         let message = format!("the file has {} bytes; the limit is {FILE_MAX}", file.len());
@@ -32,8 +45,9 @@ pub(crate) fn read(report: &mut Report<'_>) -> Option<Tree> {
         anchors: HashMap::new(),
         left: ALIASES_MAX,
         root: None,
+        documents: Vec::new(),
     }
-    .read()
+    .read(most)
 }
 
 pub(crate) fn options() -> Options {
@@ -49,6 +63,7 @@ struct Builder<'r, 'a> {
     anchors: HashMap<usize, Tree>,
     left: usize,
     root: Option<Tree>,
+    documents: Vec<Tree>,
 }
 
 struct Frame {
@@ -76,40 +91,58 @@ enum Key {
 }
 
 impl Builder<'_, '_> {
-    fn read(mut self) -> Option<Tree> {
+    fn read(mut self, most: usize) -> Option<Vec<Tree>> {
         let file = self.report.text();
         let mut parser = Parser::new_from_str_with_options(file, options());
-        let mut documents = 0;
+        let mut begun = 0;
         while let Some(event) = parser.next_event() {
             let (event, span) = match event {
                 Ok(event) => event,
-                // What follows the first document is refused anyway.
-                Err(_) if documents > 1 => break,
+                // What follows too many documents is refused anyway.
+                Err(_) if begun > most => break,
                 Err(error) => {
                     syntax::report(self.report, &error);
                     return None;
                 }
             };
             match event {
-                Event::DocumentStart(..) => documents += 1,
+                Event::DocumentStart(..) => {
+                    begun += 1;
+                    self.anchors.clear();
+                }
                 Event::StreamEnd => break,
-                _ if documents > 1 => {
-                    let at = self.span(span);
-                    self.report.error(
-                        "NOT_IMPLEMENTED",
-                        at,
-                        "several workflows in one file are not built yet",
-                    );
+                _ if begun > most => {
+                    self.too_many(self.span(span), most);
                     break;
                 }
+                Event::DocumentEnd => self.documents.extend(self.root.take()),
                 event => self.event(event, span)?,
             }
         }
-        let end = file.len();
-        Some(self.root.unwrap_or(Tree {
-            span: Span::new(end, end),
-            data: Data::Null,
-        }))
+        self.documents.extend(self.root.take());
+        // A last separator begins a document that nobody wrote.
+        let written = |tree: &Tree| !matches!(tree.data, Data::Null);
+        while self.documents.len() > 1 && !self.documents.last().is_some_and(written) {
+            self.documents.pop();
+        }
+        if self.documents.is_empty() {
+            self.documents.push(Tree {
+                span: Span::new(file.len(), file.len()),
+                data: Data::Null,
+            });
+        }
+        Some(self.documents)
+    }
+
+    fn too_many(&mut self, at: Span, most: usize) {
+        if most > 1 {
+            let message = format!("the file has more than {most} documents, which is the limit");
+            self.report.error("FILE_TOO_LARGE", at, message);
+            return;
+        }
+        let message = "the file has several workflows, and one is wanted here";
+        let hint = "`gearmesh workflow apply` and `gearmesh validate` take all of a file";
+        self.report.error("INVALID_VALUE", at, message).hint(hint);
     }
 
     fn event(&mut self, event: Event<'_>, span: ParserSpan) -> Option<()> {

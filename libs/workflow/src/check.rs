@@ -1,13 +1,15 @@
 //! A file checked as a whole.
 
+use std::collections::HashMap;
+
 use gearmesh_catalog::Catalog;
 
-use crate::diagnostic::{Diagnostic, Report};
+use crate::diagnostic::{Diagnostic, Report, quote};
 use crate::keys;
 use crate::model::Workflow;
 use crate::source::{Dialect, Source, Span, is_json};
 use crate::tree::Tree;
-use crate::{builder, native, oktyv};
+use crate::{builder, native, oktyv, ordinaut};
 
 /// What was found in a file.
 #[derive(Debug, Clone)]
@@ -23,7 +25,7 @@ pub struct Checked {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads and checks a file: everything that is wrong with it at once.
+/// Reads and checks a file with one workflow: everything that is wrong with it at once.
 ///
 /// Without a catalogue tools, their parameters and results are not looked at; a workflow that was
 /// checked with one before is read so.
@@ -31,25 +33,52 @@ pub struct Checked {
 pub fn check(source: &Source<'_>, catalog: Option<&Catalog>) -> Checked {
     let mut report = Report::new(source);
     let tree = builder::read(&mut report);
-    let dialect = source.dialect.unwrap_or_else(|| {
-        tree.as_ref()
-            .map_or(Dialect::Native, |tree| detect(source.text, tree))
-    });
-    let workflow = tree.and_then(|tree| {
-        if is_ordinaut(&tree) && matches!(source.dialect, None | Some(Dialect::Ordinaut)) {
-            let start = Span::new(tree.span.start, tree.span.start);
-            report.error(
-                "NOT_IMPLEMENTED",
-                start,
-                "the dialect of Ordinaut is not built yet",
+    checked(source, report, tree.as_ref(), catalog)
+}
+
+/// As [`check`], for a file with one workflow or several, each with what is said of it.
+#[must_use]
+pub fn check_all(source: &Source<'_>, catalog: Option<&Catalog>) -> Vec<Checked> {
+    let mut report = Report::new(source);
+    let Some(trees) = builder::documents(&mut report) else {
+        return vec![checked(source, report, None, catalog)];
+    };
+    let ends = trees.iter().skip(1).map(|tree| tree.span.start);
+    let ends: Vec<usize> = ends.chain([usize::MAX]).collect();
+    let mut names: HashMap<&str, Span> = HashMap::new();
+    let mut all = Vec::with_capacity(trees.len());
+    for (tree, end) in trees.iter().zip(ends) {
+        let mut report = report.before(end);
+        let name = tree.get("name");
+        if let Some((text, span)) = name.and_then(|name| Some((name.text()?, name.span)))
+            && let Some(first) = names.insert(text, span)
+        {
+            let line = report.line(first);
+            let message = format!(
+                "`name: {}` is used twice (first at line {line})",
+                quote(text)
             );
-            return None;
+            report.error("DUPLICATE_ID", span, message);
         }
-        match dialect {
-            Dialect::Native => native::read(&mut report, &tree, catalog),
-            Dialect::Oktyv => oktyv::read(&mut report, &tree, catalog),
-            Dialect::Ordinaut => None,
-        }
+        all.push(checked(source, report, Some(tree), catalog));
+    }
+    all
+}
+
+/// What is found in one document.
+fn checked(
+    source: &Source<'_>,
+    mut report: Report<'_>,
+    tree: Option<&Tree>,
+    catalog: Option<&Catalog>,
+) -> Checked {
+    let dialect = source
+        .dialect
+        .unwrap_or_else(|| tree.map_or(Dialect::Native, |tree| detect(source.text, tree)));
+    let workflow = tree.and_then(|tree| match dialect {
+        Dialect::Native => native::read(&mut report, tree, catalog),
+        Dialect::Oktyv => oktyv::read(&mut report, tree, catalog),
+        Dialect::Ordinaut => ordinaut::read(&mut report, tree, catalog),
     });
     let workflow = workflow.filter(|_| !report.failed());
     let (errors, warnings) = report.finish();
@@ -61,8 +90,12 @@ pub fn check(source: &Source<'_>, catalog: Option<&Catalog>) -> Checked {
     }
 }
 
-/// JSON with tasks, none of which has a key of our own format alone, and without a name.
-fn detect(text: &str, tree: &Tree) -> Dialect {
+/// The first that fits: a pipeline or a schedule is Ordinaut's, a name ours, and JSON with tasks,
+/// none of which has a key of our own format alone, is Oktyv's.
+pub(crate) fn detect(text: &str, tree: &Tree) -> Dialect {
+    if is_ordinaut(tree) {
+        return Dialect::Ordinaut;
+    }
     let json = is_json(text);
     let Some(tasks) = tree
         .get("tasks")

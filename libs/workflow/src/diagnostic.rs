@@ -220,6 +220,24 @@ impl<'a> Report<'a> {
             .expect("one was pushed in the line before")
     }
 
+    /// A report of the same file with what was found before a place, which this one no longer has.
+    pub(crate) fn before(&mut self, end: usize) -> Report<'a> {
+        let (before, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.found)
+            .into_iter()
+            .partition(|found| found.location.start < end);
+        self.found = rest;
+        let failed = before.iter().any(|d| d.severity == Severity::Error);
+        Report {
+            text: self.text,
+            file: self.file,
+            lines: self.lines.clone(),
+            found: before,
+            failed,
+            suggestions: SUGGESTIONS_MAX,
+            spare: self.spare.clone(),
+        }
+    }
+
     /// Whether what is found from now on is left out.
     pub(crate) const fn is_full(&self) -> bool {
         self.found.len() >= DIAGNOSTICS_MAX

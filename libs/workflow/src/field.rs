@@ -76,22 +76,16 @@ pub(crate) fn whole(
     None
 }
 
-/// One of the words; `planned` are words that are not built yet.
+/// One of the words.
 pub(crate) fn choice<T: Copy>(
     report: &mut Report<'_>,
     entry: &Entry,
     owner: &str,
     words: &[(&str, T)],
-    planned: &[&str],
 ) -> Option<T> {
     let text = entry.value.text();
     if let Some((_, value)) = words.iter().find(|(word, _)| text == Some(word)) {
         return Some(*value);
-    }
-    if let Some(word) = planned.iter().find(|word| text == Some(word)) {
-        let message = format!("`{}: {word}` of {owner} is not built yet", entry.key);
-        report.error("NOT_IMPLEMENTED", entry.value.span, message);
-        return None;
     }
     let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     unexpected(report, entry, owner, &format!("one of {}", all.join(", ")));

@@ -49,6 +49,24 @@ impl Edges {
         }
     }
 
+    /// The needs of each body, counted from its first task. `firsts` are those of all bodies; a need
+    /// never leads from one body to another.
+    pub(crate) fn split(self, firsts: &[usize]) -> Vec<Edges> {
+        let mut bodies: Vec<Edges> = firsts.iter().map(|_| Edges::default()).collect();
+        for edge in self.edges {
+            let body = firsts.partition_point(|first| *first <= edge.to);
+            let body = body.saturating_sub(1);
+            if let (Some(edges), Some(first)) = (bodies.get_mut(body), firsts.get(body)) {
+                edges.edges.push(Edge {
+                    from: edge.from - first,
+                    to: edge.to - first,
+                    reason: edge.reason,
+                });
+            }
+        }
+        bodies
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.edges.len()
     }

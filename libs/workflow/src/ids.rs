@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::diagnostic::{Report, quote};
 use crate::field;
 use crate::keys::ROOTS;
+use crate::outline::Placed;
 use crate::source::Span;
 use crate::tree::{Data, Entry, Tree};
 use crate::value::Written;
@@ -25,13 +26,13 @@ pub(crate) struct Ids<'t> {
 }
 
 impl<'t> Ids<'t> {
-    pub(crate) fn read(report: &mut Report<'_>, root: &Tree, tasks: &'t [Tree]) -> Ids<'t> {
+    pub(crate) fn read(report: &mut Report<'_>, root: &Tree, tasks: &[Placed<'t>]) -> Ids<'t> {
         let mut ids = Ids {
             tasks: HashMap::with_capacity(tasks.len()),
             invalid: Vec::new(),
         };
         let mut spans: Vec<Span> = Vec::with_capacity(tasks.len());
-        for (position, task) in tasks.iter().enumerate() {
+        for (position, task) in tasks.iter().map(|placed| placed.tree).enumerate() {
             spans.push(task.span);
             let Some(entry) = task.entry("id") else {
                 continue;
@@ -49,7 +50,10 @@ impl<'t> Ids<'t> {
                 ids.tasks.insert(id, position);
             }
         }
-        let named: Vec<&Entry> = tasks.iter().filter_map(|task| task.entry("id")).collect();
+        let named: Vec<&Entry> = tasks
+            .iter()
+            .filter_map(|placed| placed.tree.entry("id"))
+            .collect();
         for entry in named {
             if let Some(id) = entry.value.text() {
                 ids.check(report, root, id, entry);
@@ -133,7 +137,7 @@ fn occurrences(tree: &Tree, file: &str, id: &str, condition: bool, found: &mut V
                         found.extend(same.filter_map(|item| whole(item, file, id)));
                     }
                     (key, _) => {
-                        occurrences(value, file, id, matches!(key, "when" | "expect"), found)
+                        occurrences(value, file, id, matches!(key, "when" | "expect" | "until" | "where"), found)
                     }
                 }
             }

@@ -1,40 +1,69 @@
-//! The keys of the format, as data: which are read, which are not built yet, and what others call them.
-
-use crate::diagnostic::{Report, quote};
-use crate::nearest::nearest;
-use crate::tree::Entry;
+//! The keys of the format, as data, and what others call them.
 
 /// The keys of one kind of map.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    /// Keys that are read.
-    pub(crate) built: &'static [&'static str],
-    /// Keys of the format that are not built yet.
-    pub(crate) planned: &'static [&'static str],
+    /// What the map belongs to, in one word.
+    pub(crate) owner: &'static str,
+    /// The keys.
+    pub(crate) names: &'static [&'static str],
     /// What other formats call a key, in lower case without `_` and `-`.
     pub(crate) other_names: &'static [(&'static str, &'static str)],
 }
 
+const fn keys(owner: &'static str, names: &'static [&'static str]) -> Keys {
+    Keys {
+        owner,
+        names,
+        other_names: &[],
+    }
+}
+
+/// All maps of our own format.
+const ALL: [&Keys; 16] = [
+    &WORKFLOW,
+    &CONCURRENCY,
+    &TASK,
+    &RETRY,
+    &ON_ERROR,
+    &APPROVE,
+    &WAIT,
+    &WAIT_EVENT,
+    &REPEAT,
+    &UNDO,
+    &CACHE,
+    &TRIGGER,
+    &DST,
+    &EVENT,
+    &WEBHOOK,
+    &FILE,
+];
+
+/// Every key of our own format, each with the word for the map that has it.
+pub fn all_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let maps = ALL.into_iter().chain([&EMAIL]);
+    maps.flat_map(|keys| keys.names.iter().map(|name| (keys.owner, *name)))
+}
+
 pub(crate) const WORKFLOW: Keys = Keys {
-    built: &[
+    owner: "workflow",
+    names: &[
         "name",
         "title",
         "description",
         "labels",
         "inputs",
         "vars",
-        "maxConcurrent",
-        "timeout",
-        "retry",
-        "onError",
-        "outputs",
-        "tasks",
-    ],
-    planned: &[
         "secrets",
         "triggers",
         "concurrency",
         "priority",
+        "maxConcurrent",
+        "timeout",
+        "retry",
+        "onError",
+        "tasks",
+        "outputs",
         "onFailure",
         "onSuccess",
         "finally",
@@ -59,14 +88,21 @@ pub(crate) const WORKFLOW: Keys = Keys {
         ("failuremode", "onError"),
         ("retrypolicy", "retry"),
         ("retries", "retry"),
+        ("onfail", "onFailure"),
+        ("always", "finally"),
     ],
 };
 
 pub(crate) const TASK: Keys = Keys {
-    built: &[
+    owner: "task",
+    names: &[
         "id",
         "tool",
+        "workflow",
         "set",
+        "approve",
+        "wait",
+        "tasks",
         "params",
         "connection",
         "needs",
@@ -76,23 +112,17 @@ pub(crate) const TASK: Keys = Keys {
         "as",
         "maxConcurrent",
         "onItemError",
+        "repeat",
         "retry",
         "timeout",
-        "onError",
         "expect",
-        "idempotencyKey",
-    ],
-    planned: &[
-        "workflow",
-        "approve",
-        "wait",
-        "tasks",
-        "repeat",
+        "onError",
         "onUnknown",
         "undo",
         "priority",
         "save",
         "sensitive",
+        "idempotencyKey",
         "cache",
     ],
     other_names: &[
@@ -132,10 +162,10 @@ pub(crate) const TASK: Keys = Keys {
 };
 
 pub(crate) const RETRY: Keys = Keys {
-    built: &[
+    owner: "retry",
+    names: &[
         "attempts", "delay", "backoff", "maxDelay", "jitter", "errors", "except",
     ],
-    planned: &[],
     other_names: &[
         ("maxattempts", "attempts"),
         ("max", "attempts"),
@@ -149,19 +179,129 @@ pub(crate) const RETRY: Keys = Keys {
 };
 
 pub(crate) const ON_ERROR: Keys = Keys {
-    built: &["use"],
-    planned: &["undo"],
+    owner: "onError",
+    names: &["use"],
     other_names: &[("value", "use"), ("default", "use"), ("fallback", "use")],
 };
 
-/// Keys of an Oktyv document, of its tasks, of a task's `retryPolicy`, and of its `config`.
-pub(crate) const OKTYV: Keys = Keys {
-    built: &["tasks", "config"],
-    planned: &[],
-    other_names: &[],
+pub(crate) const CONCURRENCY: Keys = Keys {
+    owner: "concurrency",
+    names: &["limit", "key", "onConflict"],
+    other_names: &[("max", "limit"), ("group", "key"), ("policy", "onConflict")],
 };
+pub(crate) const APPROVE: Keys = keys(
+    "approve",
+    &[
+        "message",
+        "approvers",
+        "quorum",
+        "timeout",
+        "onTimeout",
+        "form",
+    ],
+);
+pub(crate) const WAIT: Keys = keys("wait", &["for", "until", "event", "where", "timeout"]);
+pub(crate) const WAIT_EVENT: Keys = keys("wait.event", &["topic", "where", "timeout"]);
+pub(crate) const REPEAT: Keys = Keys {
+    owner: "repeat",
+    names: &["until", "delay", "max", "timeout"],
+    other_names: &[("interval", "delay"), ("attempts", "max"), ("while", "until")],
+};
+pub(crate) const UNDO: Keys = keys("undo", &["tool", "params"]);
+pub(crate) const CACHE: Keys = keys("cache", &["key", "ttl"]);
+
+/// What a trigger is, with the settings that go with it beside [`TRIGGER_ANY`].
+pub(crate) const TRIGGER_KINDS: [(&str, &[&str]); 8] = [
+    ("cron", &SCHEDULE),
+    ("rrule", &COUNTED),
+    ("interval", &COUNTED),
+    ("once", &SCHEDULE),
+    ("event", &[]),
+    ("webhook", &[]),
+    ("file", &[]),
+    ("email", &[]),
+];
+
+/// What every trigger may have.
+pub(crate) const TRIGGER_ANY: [&str; 3] = ["id", "when", "inputs"];
+
+const SCHEDULE: [&str; 9] = [
+    "timezone",
+    "dst",
+    "jitter",
+    "catchUp",
+    "catchUpWindow",
+    "catchUpMax",
+    "until",
+    "except",
+    "overlap",
+];
+
+/// The settings of what counts from a first instant.
+const COUNTED: [&str; 10] = [
+    "start",
+    "timezone",
+    "dst",
+    "jitter",
+    "catchUp",
+    "catchUpWindow",
+    "catchUpMax",
+    "until",
+    "except",
+    "overlap",
+];
+
+pub(crate) const TRIGGER: Keys = Keys {
+    owner: "trigger",
+    names: &[
+        "id",
+        "cron",
+        "rrule",
+        "interval",
+        "once",
+        "event",
+        "webhook",
+        "file",
+        "email",
+        "when",
+        "inputs",
+        "start",
+        "timezone",
+        "dst",
+        "jitter",
+        "catchUp",
+        "catchUpWindow",
+        "catchUpMax",
+        "until",
+        "except",
+        "overlap",
+    ],
+    other_names: &[
+        ("schedule", "cron"),
+        ("every", "interval"),
+        ("at", "once"),
+        ("tz", "timezone"),
+        ("zone", "timezone"),
+        ("if", "when"),
+        ("params", "inputs"),
+        ("with", "inputs"),
+        ("topic", "event"),
+    ],
+};
+pub(crate) const DST: Keys = keys("dst", &["gap", "overlap"]);
+pub(crate) const EVENT: Keys = keys("event", &["topic", "where"]);
+pub(crate) const WEBHOOK: Keys = keys(
+    "webhook",
+    &["path", "methods", "auth", "secret", "respond"],
+);
+pub(crate) const FILE: Keys = keys("file", &["path", "glob", "events", "settle"]);
+pub(crate) const EMAIL: Keys = keys("email", &["connection", "folder"]);
+
+/// Keys of an Oktyv document, of its tasks, of a task's `retryPolicy`, and of its `config`.
+pub(crate) const OKTYV: Keys = keys("request", &["tasks", "config"]);
 pub(crate) const OKTYV_TASK: Keys = Keys {
-    built: &[
+    owner: "task",
+    names: &[
         "id",
         "tool",
         "params",
@@ -171,27 +311,19 @@ pub(crate) const OKTYV_TASK: Keys = Keys {
         "priority",
         "vault",
     ],
-    planned: &[],
     other_names: &[("needs", "dependsOn"), ("retry", "retryPolicy")],
 };
-pub(crate) const OKTYV_RETRY: Keys = Keys {
-    built: &["maxAttempts", "backoff", "initialDelay"],
-    planned: &[],
-    other_names: &[],
-};
-pub(crate) const OKTYV_CONFIG: Keys = Keys {
-    built: &["maxConcurrent", "continueOnError", "failureMode", "timeout"],
-    planned: &[],
-    other_names: &[],
-};
+pub(crate) const OKTYV_RETRY: Keys =
+    keys("retryPolicy", &["maxAttempts", "backoff", "initialDelay"]);
+pub(crate) const OKTYV_CONFIG: Keys = keys(
+    "config",
+    &["maxConcurrent", "continueOnError", "failureMode", "timeout"],
+);
 
 /// Names that an expression can read beside tasks: no task may be called so.
 pub(crate) const ROOTS: [&str; 9] = [
     "inputs", "vars", "secrets", "run", "trigger", "now", "item", "index", "event",
 ];
-
-/// Of [`ROOTS`] those that are not built yet.
-pub(crate) const PLANNED_ROOTS: [&str; 3] = ["secrets", "trigger", "event"];
 
 /// What `run` has.
 pub(crate) const RUN_FIELDS: [&str; 10] = [
@@ -207,6 +339,14 @@ pub(crate) const RUN_FIELDS: [&str; 10] = [
     "actor",
 ];
 
+/// Of [`RUN_FIELDS`] those that are known only once the graph has ended.
+pub(crate) const RUN_END: [&str; 3] = ["status", "error", "failedTask"];
+
+/// What `trigger` has, each kind some of them.
+pub(crate) const TRIGGER_FIELDS: [&str; 10] = [
+    "kind", "id", "time", "body", "headers", "query", "topic", "payload", "path", "message",
+];
+
 /// What a task has for others.
 pub(crate) const TASK_FIELDS: [&str; 8] = [
     "result",
@@ -218,156 +358,3 @@ pub(crate) const TASK_FIELDS: [&str; 8] = [
     "duration",
     "errors",
 ];
-
-/// A map whose keys were checked.
-#[derive(Debug)]
-pub(crate) struct Fields<'t> {
-    /// Keys that are read, or that are surely another spelling of one.
-    read: Vec<(&'static str, &'t Entry)>,
-    /// Keys that are reported: the key of the format that they are or may be.
-    reported: Vec<Option<&'static str>>,
-}
-
-impl<'t> Fields<'t> {
-    /// The entry of a key.
-    pub(crate) fn get(&self, key: &str) -> Option<&'t Entry> {
-        self.read
-            .iter()
-            .find(|(known, _)| *known == key)
-            .map(|(_, entry)| *entry)
-    }
-
-    /// Whether the key is there, or a reported one may have been meant as it.
-    pub(crate) fn may_have(&self, key: &str) -> bool {
-        self.get(key).is_some() || self.reported.contains(&Some(key))
-    }
-}
-
-impl Keys {
-    /// Reports every key that is not read. `owner` is as in ``task `b` ``.
-    pub(crate) fn check<'t>(
-        &self,
-        report: &mut Report<'_>,
-        entries: &'t [Entry],
-        owner: &str,
-    ) -> Fields<'t> {
-        let mut fields = Fields {
-            read: Vec::with_capacity(entries.len()),
-            reported: Vec::new(),
-        };
-        let mut others = Vec::new();
-        for entry in entries {
-            if let Some(key) = self.built.iter().find(|key| **key == entry.key) {
-                fields.read.push((key, entry));
-            } else if !is_free(&entry.key) {
-                others.push(entry);
-            }
-        }
-        let mut spelled: Vec<(&'static str, &'t Entry)> = Vec::new();
-        for entry in others {
-            let meant = self.report(report, &fields, entry, owner);
-            fields.reported.push(meant.map(|(key, _)| key));
-            spelled.extend(meant.filter(|(_, sure)| *sure).map(|(key, _)| (key, entry)));
-        }
-        for (key, entry) in spelled {
-            if fields.get(key).is_none() && self.built.contains(&key) {
-                fields.read.push((key, entry));
-            }
-        }
-        fields
-    }
-
-    /// Whether the format has the key, built or not.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.built.contains(&key) || self.planned.contains(&key)
-    }
-
-    /// Reports a key that is not read. The key that it is or may have been meant as, and whether surely.
-    fn report(
-        &self,
-        report: &mut Report<'_>,
-        fields: &Fields<'_>,
-        entry: &Entry,
-        owner: &str,
-    ) -> Option<(&'static str, bool)> {
-        let (key, span) = (quote(&entry.key), entry.key_span);
-        if let Some(planned) = self.planned.iter().find(|planned| **planned == entry.key) {
-            report.error(
-                "NOT_IMPLEMENTED",
-                span,
-                format!("key `{key}` of {owner} is not built yet"),
-            );
-            return Some((planned, false));
-        }
-        let Some((name, sure)) = self.meant(report, &entry.key) else {
-            let keys = self
-                .built
-                .iter()
-                .map(|key| format!("`{key}`"))
-                .collect::<Vec<_>>()
-                .join(", ");
-            let diagnostic = report.error(
-                "UNKNOWN_KEY",
-                span,
-                format!("unknown key `{key}` in {owner}"),
-            );
-            diagnostic.hint(format!("the keys are {keys}"));
-            return None;
-        };
-        let free = fields.get(name).is_none();
-        let message = format!("unknown key `{key}` in {owner}; did you mean `{name}`?");
-        let word = report.word_at(span, name);
-        let diagnostic = report.error("UNKNOWN_KEY", span, message);
-        if sure && free && self.built.contains(&name) {
-            diagnostic.edit(span, word);
-        }
-        Some((name, sure && free))
-    }
-
-    /// The key that was meant by a name that is none, and whether its value is surely written alike.
-    fn meant(&self, report: &mut Report<'_>, key: &str) -> Option<(&'static str, bool)> {
-        let plain = plain(key);
-        let mut all = self.built.iter().chain(self.planned).copied();
-        if let Some(spelled) = all.clone().find(|known| known.to_lowercase() == plain) {
-            return Some((spelled, true));
-        }
-        if let Some((_, name)) = self.other_names.iter().find(|(other, _)| *other == plain) {
-            return Some((name, SAME_VALUE.contains(&plain.as_str())));
-        }
-        if !report.may_suggest() {
-            return None;
-        }
-        let near = nearest(key, all.by_ref())?;
-        let known = self
-            .built
-            .iter()
-            .chain(self.planned)
-            .find(|known| **known == near.name)?;
-        Some((known, near.is_sure()))
-    }
-}
-
-/// Other names of keys whose values are written alike.
-const SAME_VALUE: [&str; 9] = [
-    "steps",
-    "dependson",
-    "if",
-    "condition",
-    "with",
-    "uses",
-    "variables",
-    "foreach",
-    "parameters",
-];
-
-fn plain(key: &str) -> String {
-    key.chars()
-        .filter(|c| !matches!(c, '_' | '-'))
-        .flat_map(char::to_lowercase)
-        .collect()
-}
-
-/// Keys that anyone may use for their own purposes.
-fn is_free(key: &str) -> bool {
-    key.starts_with("x-") || key == "$schema"
-}

@@ -8,60 +8,90 @@
 //!
 //! Two ways to write are read: our own format in YAML or JSON, and the requests of Oktyv's
 //! `parallel_execute`, which keep their own rules and messages. The keys of the format are data
-//! (one table), with those that are not built yet: these are refused, never left out silently.
+//! (one table), and what is none of them is refused, never left out silently.
 //!
 //! Pure: no time, no randomness, no I/O. What tools there are comes in as a catalogue; without one
 //! everything else is still checked.
 
+mod again;
 mod builder;
 mod check;
+mod convert;
+mod concurrency;
 mod diagnostic;
+mod document;
 pub mod duration;
 mod field;
+mod fmt;
+mod fields;
 mod graph;
+mod head;
 mod ids;
 mod input;
+mod join;
 mod keys;
 mod kind;
 mod model;
 mod names;
 mod native;
 mod nearest;
+mod needs;
 mod node;
 mod oktyv;
+mod ordinaut;
+mod outline;
 mod params;
+mod pause;
 mod plan;
 mod policy;
 mod render;
 mod retry;
 mod rules;
 mod scalar;
+mod schedule;
+mod secrets;
+mod seen;
 mod shape;
 mod source;
+mod source_kind;
 mod spec;
 mod syntax;
 mod task;
+mod task_kind;
+mod timing;
 mod tree;
 mod trigger;
+mod triggers;
 mod value;
 
-pub use check::{Checked, check};
+pub use again::{REPEAT_DEFAULT, REPEAT_DELAY, REPEAT_MAX};
+pub use builder::DOCUMENTS_MAX;
+pub use convert::convert;
+pub use check::{Checked, check, check_all};
+pub use concurrency::CONCURRENT_RUNS_MAX;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Edit, Location, Severity, apply_edits};
+pub use document::Document;
 pub use field::DURATION_MAX;
+pub use fmt::{FormatError, FormatOptions, format};
 pub use graph::{Edge, Graph};
 pub use input::{InputError, InputSpec, bind};
+pub use keys::all_keys;
 pub use kind::{Approve, Kind, OnTimeout, Wait};
 pub use model::{
     AS_NAME, Body, BodyId, Cache, Concurrency, Each, ITEMS_MAX, MAX_CONCURRENT, OnConflict,
     OnError, OnItemError, OnUnknown, PRIORITY, Repeat, RunIf, TOOL_TIMEOUT, Task, TaskOnError,
     Undo, Workflow,
 };
+pub use nearest::nearest_name;
 pub use node::Node;
+pub use pause::{APPROVERS_MAX, QUORUM_MAX};
 pub use plan::{Plan, PlannedEdge, PlannedTask, plan};
 pub use render::render;
 pub use retry::{ATTEMPTS_MAX, Backoff, Retry, WAIT_MAX};
 pub use rules::{RULES, Rule};
-pub use source::{Dialect, EDGES_MAX, FILE_MAX, Source, TASKS_MAX};
+pub use schedule::{CATCH_UP_MAX, JITTER_MAX, PERIOD_MIN, WINDOW_MIN};
+pub use source::{Dialect, EDGES_MAX, FILE_MAX, GROUPS_MAX, Source, TASKS_MAX};
 pub use spec::INPUTS_MAX;
 pub use tree::{ALIASES_MAX, NESTING_MAX};
 pub use trigger::Trigger;
+pub use triggers::TRIGGERS_MAX;

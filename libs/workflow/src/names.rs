@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use gearmesh_expr::{Expression, Path, Step};
 
 use crate::diagnostic::quote;
-use crate::keys::{PLANNED_ROOTS, ROOTS, RUN_FIELDS, TASK_FIELDS};
+use crate::keys::{ROOTS, RUN_END, RUN_FIELDS, TRIGGER_FIELDS};
 use crate::nearest::nearest;
+use crate::outline::Of;
 use crate::shape::Shape;
 use crate::source::Span;
 use crate::value::{Place, Reader, Written};
@@ -14,11 +15,20 @@ use crate::value::{Place, Reader, Written};
 /// The names of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Names<'n> {
-    /// Positions of tasks by id.
+    /// Positions of tasks by id, whatever graph they are of.
     pub(crate) tasks: HashMap<&'n str, usize>,
+    /// The id of each task.
+    pub(crate) ids: Vec<&'n str>,
+    /// The body of each task.
+    pub(crate) body_of: Vec<usize>,
+    /// Whose each body is.
+    pub(crate) bodies: Vec<Of>,
+    /// What the element of each task is called, where it has `each`.
+    pub(crate) elements: Vec<Option<&'n str>>,
     /// What each task's result looks like.
     pub(crate) shapes: Vec<Shape>,
     pub(crate) inputs: HashSet<&'n str>,
+    pub(crate) secrets: HashSet<&'n str>,
     /// Positions of vars.
     pub(crate) vars: HashMap<&'n str, usize>,
     /// Ids that cannot be one: what names them is not reported again. A few; the list is searched.
@@ -26,27 +36,78 @@ pub(crate) struct Names<'n> {
 }
 
 /// A name that is not there.
-struct Missing<'m> {
-    span: Span,
-    name: &'m str,
+pub(crate) struct Missing<'m> {
+    pub(crate) span: Span,
+    pub(crate) name: &'m str,
     /// The sentence up to the suggestion.
-    message: String,
+    pub(crate) message: String,
 }
 
 impl Reader<'_, '_, '_> {
-    /// Looks every name of an expression up. `offset` is where its text begins in the written one. Whether all are there.
+    /// Looks every name of an expression up. `offset` is where its text begins in the written one, `alone`
+    /// says whether there is nothing beside it. Whether all are there.
     pub(crate) fn resolve(
         &mut self,
         expression: &Expression,
         written: &Written<'_>,
         offset: usize,
         place: &Place<'_>,
+        alone: bool,
     ) -> bool {
         let mut known = true;
         for path in expression.paths() {
-            known &= self.path(path, written, offset, place);
+            known &= if path.root == "secrets" {
+                self.secret(path, written, offset, place, alone)
+            } else {
+                self.path(path, written, offset, place)
+            };
         }
         known
+    }
+
+    /// The name of a secret: alone where a secret is taken, and nowhere else.
+    fn secret(
+        &mut self,
+        path: &Path,
+        written: &Written<'_>,
+        offset: usize,
+        place: &Place<'_>,
+        alone: bool,
+    ) -> bool {
+        let file = self.report.text();
+        let span = written.part(file, offset + path.span.start, offset + path.span.end);
+        let name = match path.steps.as_slice() {
+            [Step::Field(name)] if alone && path.exact && place.secret => name,
+            [Step::Field(name), ..] => {
+                let message = format!(
+                    "`secrets.{}` stands only alone, as the whole value of a field that takes a secret",
+                    quote(name)
+                );
+                self.report.error("SECRET_EXPOSED", span, message);
+                return false;
+            }
+            _ => {
+                let message = "`secrets` stands only as `${secrets.name}`, in a field that takes a secret";
+                self.report.error("SECRET_EXPOSED", span, message);
+                return false;
+            }
+        };
+        if self.names.secrets.contains(name.as_str()) {
+            return true;
+        }
+        let message = format!("no secret is called `{}`", quote(name));
+        let first = path.step_spans.first().copied().unwrap_or(path.span);
+        let span = written.part(file, offset + first.start, offset + first.end);
+        let all = self.names;
+        let names = || sorted(all.secrets.iter().copied());
+        self.missing(
+            &Missing {
+                span,
+                name,
+                message,
+            },
+            names,
+        )
     }
 
     fn path(
@@ -61,10 +122,7 @@ impl Reader<'_, '_, '_> {
             Some(Step::Field(name)) => Some(name.as_str()),
             _ => None,
         };
-        if place
-            .item
-            .is_some_and(|item| root == item || root == "index")
-        {
+        if self.names.is_element(root, place) {
             return true;
         }
         if place.tasks
@@ -77,6 +135,14 @@ impl Reader<'_, '_, '_> {
         let second = || written.part(file, offset + first.start, offset + first.end);
         match (root, field) {
             ("now", _) => true,
+            ("run" | "inputs" | "vars", _) if !place.run => {
+                let span = written.part(file, offset + path.span.start, offset + path.span.end);
+                let message = format!(
+                    "`{root}` is not known yet: a trigger sees `trigger` and `now`, its `where` sees `event`"
+                );
+                self.report.error("UNKNOWN_NAME", span, message);
+                false
+            }
             ("run", Some(name)) if !RUN_FIELDS.contains(&name) => {
                 let span = second();
                 let message = format!("`run` has no `{}`", quote(name));
@@ -89,6 +155,27 @@ impl Reader<'_, '_, '_> {
                     || RUN_FIELDS.to_vec(),
                 )
             }
+            ("run", Some(name)) if RUN_END.contains(&name) && !self.names.in_handler(place) => {
+                let span = second();
+                let message = format!(
+                    "`run.{name}` is known only in `onFailure`, `onSuccess` and `finally`"
+                );
+                self.report.error("UNKNOWN_NAME", span, message);
+                false
+            }
+            ("trigger", Some(name)) if !TRIGGER_FIELDS.contains(&name) => {
+                let span = second();
+                let message = format!("`trigger` has no `{}`", quote(name));
+                self.missing(
+                    &Missing {
+                        span,
+                        name,
+                        message,
+                    },
+                    || TRIGGER_FIELDS.to_vec(),
+                )
+            }
+            ("event", _) if place.event => true,
             ("inputs", Some(name)) if !self.names.inputs.contains(name) => {
                 let span = second();
                 let message = format!("no input is called `{}`", quote(name));
@@ -122,7 +209,11 @@ impl Reader<'_, '_, '_> {
                     names,
                 )
             }
-            ("run" | "inputs" | "vars", _) => true,
+            ("inputs", name) => {
+                self.used.note(name);
+                true
+            }
+            ("run" | "vars" | "trigger", _) => true,
             _ => {
                 let (start, end) = (offset + path.span.start, offset + root_end(path));
                 let span = written.part(file, start, end);
@@ -132,12 +223,9 @@ impl Reader<'_, '_, '_> {
     }
 
     fn unknown_root(&mut self, root: &str, span: Span, place: &Place<'_>) -> bool {
-        if PLANNED_ROOTS.contains(&root) {
-            self.report.error(
-                "NOT_IMPLEMENTED",
-                span,
-                format!("`{root}` in expressions is not built yet"),
-            );
+        if root == "event" {
+            let message = "`event` exists only in a `where`";
+            self.report.error("UNKNOWN_NAME", span, message);
             return false;
         }
         if self.names.invalid.iter().any(|id| id == root) {
@@ -145,14 +233,15 @@ impl Reader<'_, '_, '_> {
         }
         if !place.tasks && self.names.tasks.contains_key(root) {
             let message = format!(
-                "`{}` is a task; vars are set before any task runs",
-                quote(root)
+                "`{}` is a task; `{}` is read before any task runs",
+                quote(root),
+                quote(&place.path)
             );
             self.report.error("UNKNOWN_NAME", span, message);
             return false;
         }
         if matches!(root, "item" | "index") {
-            let message = match place.item {
+            let message = match self.names.element_at(place) {
                 Some(item) => format!("the element of `each` is called `{item}` here"),
                 None => format!(
                     "`{root}` exists only inside of a task with `each`, and not in its `when` and `each`"
@@ -185,13 +274,9 @@ impl Reader<'_, '_, '_> {
                 .copied()
                 .filter(|name| visible(name, place))
                 .collect();
-            names.extend(place.item);
+            names.extend(all.element_at(place));
             if place.tasks {
-                // A task that names itself waits for itself.
-                let others = all
-                    .tasks
-                    .iter()
-                    .filter(|(_, at)| place.own || Some(**at) != place.task);
+                let others = all.tasks.iter().filter(|(_, at)| all.offers(**at, place));
                 names.extend(sorted(others.map(|(name, _)| *name)));
             }
             names
@@ -206,65 +291,8 @@ impl Reader<'_, '_, '_> {
         )
     }
 
-    fn task(
-        &mut self,
-        task: usize,
-        path: &Path,
-        written: &Written<'_>,
-        offset: usize,
-        place: &Place<'_>,
-    ) -> bool {
-        let own = place.own && place.task == Some(task);
-        if let Some(to) = place.task.filter(|_| !own) {
-            self.edges.add(task, to, || place.path.clone());
-        }
-        let names = self.names;
-        let fault = match path.steps.as_slice() {
-            [Step::Field(name), ..] if !TASK_FIELDS.contains(&name.as_str()) => {
-                let message = format!("task `{}` has no `{}`", quote(&path.root), quote(name));
-                Some((
-                    0,
-                    message,
-                    Some((
-                        name.clone(),
-                        TASK_FIELDS
-                            .iter()
-                            .map(|f| (*f).to_owned())
-                            .collect::<Vec<_>>(),
-                    )),
-                ))
-            }
-            [Step::Field(name), rest @ ..] if name == "result" => names.shapes[task]
-                .fault(&path.root, rest, own)
-                .map(|fault| (fault.at + 1, fault.message, fault.known)),
-            _ => None,
-        };
-        let Some((at, message, known)) = fault else {
-            return true;
-        };
-        let span = path.step_spans.get(at).copied().unwrap_or(path.span);
-        let span = written.part(self.report.text(), offset + span.start, offset + span.end);
-        match known {
-            Some((name, known)) => {
-                let known = || known.iter().map(String::as_str).collect();
-                self.missing(
-                    &Missing {
-                        span,
-                        name: &name,
-                        message,
-                    },
-                    known,
-                )
-            }
-            None => {
-                self.report.error("UNKNOWN_NAME", span, message);
-                false
-            }
-        }
-    }
-
     /// Reports a name that is not there, with the nearest one that is. `names` are asked for only when they are compared.
-    fn missing<'c>(&mut self, missing: &Missing<'_>, names: impl FnOnce() -> Vec<&'c str>) -> bool {
+    pub(crate) fn missing<'c>(&mut self, missing: &Missing<'_>, names: impl FnOnce() -> Vec<&'c str>) -> bool {
         let near = if self.report.may_suggest() {
             nearest(missing.name, names())
         } else {
@@ -298,13 +326,14 @@ fn root_end(path: &Path) -> usize {
 
 fn visible(name: &str, place: &Place<'_>) -> bool {
     match name {
-        "item" => false,
+        "item" | "secrets" => false,
         "index" => place.item.is_some(),
-        _ => !PLANNED_ROOTS.contains(&name),
+        "event" => place.event,
+        _ => true,
     }
 }
 
-fn sorted<'n>(names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+pub(crate) fn sorted<'n>(names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
     names

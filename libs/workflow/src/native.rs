@@ -1,27 +1,25 @@
 //! A workflow in our own format.
 
-use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::collections::HashSet;
 
 use gearmesh_catalog::Catalog;
 
 use crate::diagnostic::{Report, quote};
+use crate::fields::Fields;
 use crate::graph::{Edges, Graph};
+use crate::head::Head;
 use crate::ids::Ids;
-use crate::keys::{self, Fields};
-use crate::model::{MAX_CONCURRENT, OnError, Workflow};
+use crate::input::InputSpec;
+use crate::model::{AS_NAME, Body, Workflow};
 use crate::names::Names;
 use crate::node::Node;
-use crate::retry::Retry;
+use crate::outline::{Outline, Placed, id_of};
 use crate::shape::Shape;
-use crate::source::{Dialect, EDGES_MAX, Span, TASKS_MAX};
+use crate::source::{Dialect, EDGES_MAX, Span};
 use crate::task::TaskReader;
 use crate::tree::{Data, Entry, Tree};
-use crate::value::{Place, Reader};
-use crate::{field, policy, spec, task};
-
-/// Longest name of a workflow, in characters.
-const NAME_MAX: usize = 63;
+use crate::value::{Place, Reader, Used};
+use crate::{concurrency, field, join, keys, spec, task, triggers};
 
 const OWNER: &str = "the workflow";
 
@@ -44,55 +42,107 @@ pub(crate) fn read(
     let fields = keys::WORKFLOW.check(report, entries, OWNER);
     let start = Span::new(root.span.start, root.span.start);
     let head = Head::read(report, &fields, start);
-    let trees = tasks(report, &fields, start)?;
-    let ids = Ids::read(report, root, trees);
+    let outline = Outline::read(report, &fields, start)?;
     let inputs = fields
         .get("inputs")
         .map_or(Some(Vec::new()), |entry| spec::read(report, entry));
-    let names = Names {
-        tasks: ids.tasks,
-        shapes: trees.iter().map(|tree| Shape::of(tree, catalog)).collect(),
-        inputs: keys_of(&fields, "inputs").into_iter().collect(),
-        vars: keys_of(&fields, "vars")
-            .into_iter()
-            .enumerate()
-            .map(|(at, name)| (name, at))
-            .collect(),
-        invalid: ids.invalid,
-    };
+    let names = names(report, root, &fields, &outline, catalog);
     let mut reader = Reader {
         report,
         names: &names,
         edges: Edges::default(),
+        used: Used::default(),
     };
     let vars = fields
         .get("vars")
         .map_or(Some(Vec::new()), |entry| vars(&mut reader, entry));
-    let tasks = task::read_all(
-        &mut reader,
-        trees,
-        &TaskReader {
-            catalog,
-            retry: head.retry.as_ref(),
-        },
-    );
+    let concurrency = fields
+        .get("concurrency")
+        .map(|entry| concurrency::read(&mut reader, entry));
+    let around = triggers::Around {
+        inputs: inputs.as_deref(),
+        secrets: &head.secrets,
+        concurrency: concurrency.is_some(),
+    };
+    let triggers = fields.get("triggers").map_or(Some(Vec::new()), |entry| {
+        triggers::read(&mut reader, entry, &around)
+    });
+    let around = TaskReader {
+        catalog,
+        retry: head.retry.as_ref(),
+    };
+    let tasks = task::read_all(&mut reader, &outline, &around);
     let outputs = fields
         .get("outputs")
         .map_or(Some(Vec::new()), |entry| outputs(&mut reader, entry));
-    let edges = reader.edges;
-    let graph = graph(report, edges, trees)?;
+    let (edges, used) = (reader.edges, reader.used);
+    let graphs = graphs(report, edges, &outline)?;
+    if let Some(tasks) = &tasks {
+        join::check(report, &outline, tasks, &graphs);
+    }
+    if let (Some(inputs), Some(entry)) = (&inputs, fields.get("inputs")) {
+        unused(report, inputs, entry, &used);
+    }
+    let own = graphs.first()?.graph.clone();
     Some(Workflow {
         title: head.title,
         description: head.description,
         labels: head.labels,
+        secrets: head.secrets,
+        triggers: triggers?,
+        concurrency: concurrency.unwrap_or_default(),
+        priority: head.priority,
         inputs: inputs?,
         vars: vars?,
         max_concurrent: head.max_concurrent,
         timeout: head.timeout,
         on_error: head.on_error,
+        bodies: graphs,
+        on_failure: outline.handler(0),
+        on_success: outline.handler(1),
+        finally: outline.handler(2),
         outputs: outputs?,
-        ..Workflow::new(head.name?, Dialect::Native, tasks?, graph)
+        ..Workflow::new(head.name?, Dialect::Native, tasks?, own)
     })
+}
+
+/// What the expressions of a file can name.
+fn names<'t>(
+    report: &mut Report<'_>,
+    root: &Tree,
+    fields: &Fields<'t>,
+    outline: &Outline<'t>,
+    catalog: Option<&Catalog>,
+) -> Names<'t> {
+    let ids = Ids::read(report, root, &outline.tasks);
+    let shape = |placed: &Placed<'t>| {
+        let inner = placed.group.and_then(|body| outline.bodies.get(body));
+        let inner = inner.map(|body| {
+            let range = body.first..body.first + body.len;
+            range
+                .map(|at| (id_of(outline.tasks[at].tree).to_owned(), at))
+                .collect()
+        });
+        Shape::of(placed.tree, inner, catalog)
+    };
+    let element = |placed: &Placed<'t>| {
+        let name = placed.tree.get("as").and_then(Tree::text);
+        let each = placed.tree.get("each");
+        each.map(|_| name.unwrap_or(AS_NAME))
+    };
+    let vars = keys_of(fields, "vars").into_iter().enumerate();
+    Names {
+        tasks: ids.tasks,
+        ids: outline.tasks.iter().map(|placed| id_of(placed.tree)).collect(),
+        body_of: outline.tasks.iter().map(|placed| placed.body).collect(),
+        bodies: outline.bodies.iter().map(|body| body.of).collect(),
+        elements: outline.tasks.iter().map(element).collect(),
+        shapes: outline.tasks.iter().map(shape).collect(),
+        inputs: keys_of(fields, "inputs").into_iter().collect::<HashSet<_>>(),
+        secrets: keys_of(fields, "secrets").into_iter().collect::<HashSet<_>>(),
+        vars: vars.map(|(at, name)| (name, at)).collect(),
+        invalid: ids.invalid,
+    }
 }
 
 fn keys_of<'t>(fields: &Fields<'t>, key: &str) -> Vec<&'t str> {
@@ -103,127 +153,6 @@ fn keys_of<'t>(fields: &Fields<'t>, key: &str) -> Vec<&'t str> {
     entries.iter().map(|entry| entry.key.as_str()).collect()
 }
 
-/// What stands beside the tasks. Faults are reported; what has one gets its default.
-#[derive(Debug)]
-struct Head {
-    name: Option<String>,
-    title: Option<String>,
-    description: Option<String>,
-    labels: Vec<(String, String)>,
-    max_concurrent: usize,
-    timeout: Option<Duration>,
-    on_error: OnError,
-    retry: Option<Retry>,
-}
-
-impl Head {
-    fn read(report: &mut Report<'_>, fields: &Fields<'_>, start: Span) -> Head {
-        let name = match fields.get("name") {
-            Some(entry) => name(report, entry),
-            None => {
-                if !fields.may_have("name") {
-                    report
-                        .error("MISSING_KEY", start, "the workflow has no `name`")
-                        .hint("as in `name: nightly-export`");
-                }
-                None
-            }
-        };
-        let max = fields
-            .get("maxConcurrent")
-            .and_then(|entry| field::whole(report, entry, OWNER, 1, 100));
-        let words = [("stop", OnError::Stop), ("continue", OnError::Continue)];
-        Head {
-            name,
-            title: fields
-                .get("title")
-                .and_then(|entry| field::text(report, entry, OWNER)),
-            description: fields
-                .get("description")
-                .and_then(|entry| field::text(report, entry, OWNER)),
-            labels: fields
-                .get("labels")
-                .and_then(|entry| field::labels(report, entry, OWNER))
-                .unwrap_or_default(),
-            max_concurrent: max
-                .and_then(|max| usize::try_from(max).ok())
-                .unwrap_or(MAX_CONCURRENT),
-            timeout: fields
-                .get("timeout")
-                .and_then(|entry| field::duration(report, entry, OWNER, false)),
-            on_error: fields
-                .get("onError")
-                .and_then(|entry| field::choice(report, entry, OWNER, &words, &["undo"]))
-                .unwrap_or(OnError::Stop),
-            retry: fields
-                .get("retry")
-                .and_then(|entry| policy::retry(report, entry, OWNER)),
-        }
-    }
-}
-
-fn name(report: &mut Report<'_>, entry: &Entry) -> Option<String> {
-    let name = field::text(report, entry, OWNER)?;
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.len() <= NAME_MAX
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(fits)
-    {
-        return Some(name);
-    }
-    let spelled = name
-        .to_lowercase()
-        .chars()
-        .map(|c| if fits(c) { c } else { '-' })
-        .collect::<String>();
-    let spelled: String = spelled
-        .trim_matches(|c: char| !c.is_ascii_lowercase())
-        .chars()
-        .take(NAME_MAX)
-        .collect();
-    let message = format!(
-        "`{}`: a name has small letters, digits and hyphens and begins with a letter",
-        quote(&name)
-    );
-    let diagnostic = report.error("INVALID_ID", entry.value.span, message);
-    if !spelled.is_empty() {
-        diagnostic.hint(format!("as in `{spelled}`"));
-    }
-    None
-}
-
-fn tasks<'t>(report: &mut Report<'_>, fields: &Fields<'t>, start: Span) -> Option<&'t [Tree]> {
-    let Some(entry) = fields.get("tasks") else {
-        if !fields.may_have("tasks") {
-            report.error("MISSING_KEY", start, "the workflow has no `tasks`");
-        }
-        return None;
-    };
-    match entry.value.list() {
-        Some(items) if items.len() > TASKS_MAX => {
-            let message = format!(
-                "the workflow has {} tasks; the limit is {TASKS_MAX}",
-                items.len()
-            );
-            report.error("FILE_TOO_LARGE", entry.key_span, message);
-            None
-        }
-        Some(items) if !items.is_empty() => Some(items),
-        Some(_) => {
-            report.error(
-                "INVALID_VALUE",
-                entry.value.span,
-                "`tasks` of the workflow: expected at least one task",
-            );
-            None
-        }
-        None => {
-            field::unexpected(report, entry, OWNER, "a list of tasks");
-            None
-        }
-    }
-}
-
 fn vars(reader: &mut Reader<'_, '_, '_>, entry: &Entry) -> Option<Vec<(String, Node)>> {
     let Some(entries) = entry.value.map() else {
         field::unexpected(reader.report, entry, OWNER, "a map");
@@ -231,20 +160,12 @@ fn vars(reader: &mut Reader<'_, '_, '_>, entry: &Entry) -> Option<Vec<(String, N
     };
     let mut vars = Vec::with_capacity(entries.len());
     for (position, var) in entries.iter().enumerate() {
-        let path = format!("vars.{}", var.key);
         let mut place = Place {
-            task: None,
-            own: false,
-            item: None,
-            tasks: false,
             vars: position,
-            path,
+            ..Place::before(&format!("vars.{}", var.key))
         };
-        vars.push(
-            reader
-                .node(&var.value, &mut place)
-                .map(|node| (var.key.clone(), node)),
-        );
+        let node = reader.node(&var.value, &mut place);
+        vars.push(node.map(|node| (var.key.clone(), node)));
     }
     vars.into_iter().collect()
 }
@@ -254,41 +175,74 @@ fn outputs(reader: &mut Reader<'_, '_, '_>, entry: &Entry) -> Option<Vec<(String
         field::unexpected(reader.report, entry, OWNER, "a map");
         return None;
     };
-    let path = "outputs".to_owned();
-    let mut place = Place {
-        task: None,
-        own: false,
-        item: None,
-        tasks: true,
-        vars: usize::MAX,
-        path,
-    };
-    reader.entries(entries, &mut place)
+    reader.entries(entries, &mut Place::after("outputs"))
+}
+
+/// Warns of every input that nothing reads.
+fn unused(report: &mut Report<'_>, inputs: &[InputSpec], entry: &Entry, used: &Used) {
+    let entries = entry.value.map().unwrap_or_default();
+    for input in inputs.iter().filter(|input| !used.has(&input.name)) {
+        let Some(declared) = entries.iter().find(|entry| entry.key == input.name) else {
+            continue;
+        };
+        let message = format!("no expression uses the input `{}`", quote(&input.name));
+        report.warning("UNUSED_INPUT", declared.key_span, message);
+    }
+}
+
+/// The graphs of the file, in the order of its bodies.
+fn graphs(report: &mut Report<'_>, edges: Edges, outline: &Outline<'_>) -> Option<Vec<Body>> {
+    if too_many(report, &edges) {
+        return None;
+    }
+    let firsts: Vec<usize> = outline.bodies.iter().map(|body| body.first).collect();
+    let mut bodies = Vec::with_capacity(outline.bodies.len());
+    for (edges, layout) in edges.split(&firsts).into_iter().zip(&outline.bodies) {
+        let tasks = outline
+            .tasks
+            .iter()
+            .skip(layout.first)
+            .take(layout.len)
+            .map(|placed| placed.tree)
+            .collect::<Vec<_>>();
+        let graph = acyclic(report, edges, &tasks);
+        bodies.push(graph.map(|graph| Body {
+            first: layout.first,
+            graph,
+        }));
+    }
+    bodies.into_iter().collect()
 }
 
 /// The graph of the tasks; `None` when it has a cycle or too many edges.
 pub(crate) fn graph(report: &mut Report<'_>, edges: Edges, tasks: &[Tree]) -> Option<Graph> {
-    if edges.len() > EDGES_MAX {
+    if too_many(report, &edges) {
+        return None;
+    }
+    acyclic(report, edges, &tasks.iter().collect::<Vec<_>>())
+}
+
+fn too_many(report: &mut Report<'_>, edges: &Edges) -> bool {
+    let many = edges.len() > EDGES_MAX;
+    if many {
         let message = format!(
             "the tasks have {} needs; the limit is {EDGES_MAX}",
             edges.len()
         );
         report.error("FILE_TOO_LARGE", Span::default(), message);
-        return None;
     }
+    many
+}
+
+fn acyclic(report: &mut Report<'_>, edges: Edges, tasks: &[&Tree]) -> Option<Graph> {
     match edges.into_graph(tasks.len()) {
         Ok(graph) => Some(graph),
         Err(cycles) => {
             for cycle in cycles {
-                let id = |task: usize| tasks[task].get("id").and_then(Tree::text).unwrap_or("?");
-                let chain = cycle
-                    .iter()
-                    .map(|task| id(*task))
-                    .collect::<Vec<_>>()
-                    .join(" -> ");
-                let span = tasks[cycle[0]]
-                    .get("id")
-                    .map_or(tasks[cycle[0]].span, |id| id.span);
+                let id = |task: &usize| id_of(tasks[*task]);
+                let chain = cycle.iter().map(id).collect::<Vec<_>>().join(" -> ");
+                let first = tasks[cycle[0]];
+                let span = first.get("id").map_or(first.span, |id| id.span);
                 report.error(
                     "CIRCULAR_DEPENDENCY",
                     span,
@@ -296,59 +250,6 @@ pub(crate) fn graph(report: &mut Report<'_>, edges: Edges, tasks: &[Tree]) -> Op
                 );
             }
             None
-        }
-    }
-}
-
-/// Tasks that are named in a list of needs, each once.
-pub(crate) fn needed<'t>(
-    report: &mut Report<'_>,
-    ids: &HashMap<&str, usize>,
-    invalid: &[String],
-    task: &str,
-    needs: &'t [(String, Span)],
-) -> Vec<(usize, &'t str)> {
-    let mut seen = HashSet::new();
-    let mut found = Vec::with_capacity(needs.len());
-    for (need, span) in needs {
-        match ids.get(need.as_str()) {
-            Some(&position) => {
-                if seen.insert(position) {
-                    found.push((position, need.as_str()));
-                }
-            }
-            None if invalid.contains(need) => {}
-            None => missing(report, ids, task, need, *span),
-        }
-    }
-    found
-}
-
-fn missing(
-    report: &mut Report<'_>,
-    ids: &HashMap<&str, usize>,
-    task: &str,
-    need: &str,
-    span: Span,
-) {
-    let near = if report.may_suggest() {
-        let mut names: Vec<&str> = ids.keys().copied().filter(|id| *id != task).collect();
-        names.sort_unstable();
-        crate::nearest::nearest(need, names).map(|near| (near.name.to_owned(), near.is_sure()))
-    } else {
-        None
-    };
-    let message = format!(
-        "Task '{}' depends on non-existent task '{}'",
-        quote(task),
-        quote(need)
-    );
-    let word = near.as_ref().map(|(name, _)| report.word_at(span, name));
-    let diagnostic = report.error("MISSING_DEPENDENCY", span, message);
-    if let (Some((name, sure)), Some(word)) = (near, word) {
-        diagnostic.hint(format!("did you mean `{name}`?"));
-        if sure {
-            diagnostic.edit(span, word);
         }
     }
 }

@@ -42,6 +42,12 @@ pub(crate) fn nearest<'n>(
     best
 }
 
+/// The name that was probably meant, when one is close enough.
+#[must_use]
+pub fn nearest_name<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    nearest(name, names).map(|found| found.name)
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Nearest<'n> {
     pub(crate) name: &'n str,

@@ -12,6 +12,8 @@ pub enum Node {
     Text(Template),
     /// A text with references in the way of Oktyv.
     Oktyv(expr::oktyv::Template),
+    /// A text with expressions in the way of Ordinaut, in our own names: what is missing is null.
+    Ordinaut(expr::ordinaut::Template),
     /// A text of Oktyv whose references cannot be read: it fails the task that needs it, not the request.
     Failing(expr::Error),
     /// A list with an expression somewhere in it.
@@ -31,6 +33,7 @@ impl Node {
             Node::Constant(value) => Ok(value.clone()),
             Node::Text(template) => template.evaluate(scope),
             Node::Oktyv(template) => template.evaluate(scope),
+            Node::Ordinaut(template) => template.evaluate(scope).map(|resolved| resolved.value),
             Node::Failing(error) => Err(error.clone()),
             Node::List(items) => items.iter().map(|item| item.evaluate(scope)).collect(),
             Node::Map(entries) => {

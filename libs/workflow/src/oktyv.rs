@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use gearmesh_catalog::Catalog;
 
-use self::task::{Parts, Selected};
+use self::task::Parts;
+pub(crate) use self::task::Selected;
 use self::value::{INVALID, millis, whole, wrong};
 use crate::diagnostic::{Report, quote};
 use crate::graph::{Edges, Graph};
 use crate::keys;
 use crate::model::{MAX_CONCURRENT, OnError, Workflow};
-use crate::native;
+use crate::{native, needs};
 use crate::source::{Dialect, EDGES_MAX, Span, TASKS_MAX};
 use crate::tree::{Data, Entry, Tree};
 
@@ -83,7 +84,7 @@ fn tasks<'t>(report: &mut Report<'_>, root: &'t Tree) -> &'t [Tree] {
 }
 
 /// The names that tasks give to what they select, which lies in the `data` of their results.
-fn selected(tasks: &[Tree]) -> Selected<'_> {
+pub(crate) fn selected(tasks: &[Tree]) -> Selected<'_> {
     let mut selected = Selected::new();
     for task in tasks {
         let names = task
@@ -176,7 +177,7 @@ fn edges(
         .collect();
     let mut edges = Edges::default();
     for (position, parts) in tasks.iter().enumerate() {
-        for (need, _) in native::needed(report, &known, &[], &parts.task.id, &parts.needs) {
+        for (need, _) in needs::needed(report, &known, &[], &parts.task.id, &parts.needs) {
             edges.add(need, position, || "dependsOn".to_owned());
         }
         for reference in &parts.references {

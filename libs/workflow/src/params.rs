@@ -5,10 +5,11 @@ use gearmesh_catalog::{Catalog, Found, Tool};
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Report, quote};
-use crate::keys::Fields;
+use crate::fields::Fields;
 use crate::nearest::nearest;
 use crate::source::Span;
 use crate::tree::{Data, Entry, Tree};
+use crate::secrets;
 
 /// What stands for a value that is known only at run time. No text of a file is likely to be this,
 /// and one that is only escapes the check before the start.
@@ -106,7 +107,7 @@ impl Call<'_> {
             self.violation(report, found.tool, violation);
         }
         if let Some(params) = given {
-            secrets(report, params, &found.tool.input_schema, self.dynamic);
+            secrets::check(report, params, &found.tool.input_schema, self.dynamic);
         }
     }
 
@@ -351,42 +352,4 @@ fn described(schema: Option<&Value>) -> String {
         out.push_str(&format!(", e.g. `{example}`"));
     }
     out
-}
-
-/// Warns of every literal in a field that takes a secret.
-fn secrets(report: &mut Report<'_>, tree: &Tree, schema: &Value, dynamic: fn(&str) -> bool) {
-    match &tree.data {
-        Data::Text(text, _) => {
-            let secret = schema.get("writeOnly") == Some(&Value::Bool(true));
-            if secret && !dynamic(text) && !text.is_empty() && !text.starts_with("vault://") {
-                let diagnostic = report.warning(
-                    "LITERAL_SECRET",
-                    tree.span,
-                    "a secret stands in the file as it is",
-                );
-                diagnostic.hint("keep it in the vault and write `vault://vault/secret`");
-            }
-        }
-        Data::Map(entries) => {
-            let properties = schema.get("properties").and_then(Value::as_object);
-            for entry in entries {
-                let inner = properties
-                    .and_then(|map| map.iter().find(|(name, _)| same_name(name, &entry.key)));
-                if let Some(inner) = inner
-                    .map(|(_, inner)| inner)
-                    .or_else(|| schema.get("additionalProperties"))
-                {
-                    secrets(report, &entry.value, inner, dynamic);
-                }
-            }
-        }
-        Data::List(items) => {
-            if let Some(inner) = schema.get("items") {
-                items
-                    .iter()
-                    .for_each(|item| secrets(report, item, inner, dynamic));
-            }
-        }
-        _ => {}
-    }
 }

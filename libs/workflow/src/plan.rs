@@ -3,21 +3,22 @@
 use gearmesh_catalog::{Catalog, Class, Effect, Keyed, Tool};
 use serde_json::{Map, Value};
 
-use crate::kind::Kind;
+use crate::kind::{Kind, Wait};
 use crate::model::{Each, Task, Workflow};
 use crate::node::Node;
+use crate::outline::HANDLERS;
 use crate::params::same_name;
 
 /// The tasks of a workflow in order, with what each does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The tasks, in the order of the file.
+    /// The tasks: the workflow's own in the order of the file, then those of groups and handlers.
     pub tasks: Vec<PlannedTask>,
-    /// Ids by the longest chain of needs before them.
+    /// Ids of the workflow's own tasks by the longest chain of needs before them.
     pub levels: Vec<Vec<String>>,
-    /// Who needs whom, and why.
+    /// Who needs whom, and why; in groups and handlers too.
     pub edges: Vec<PlannedEdge>,
-    /// The ids of the longest chain.
+    /// The ids of the longest chain of the workflow's own tasks.
     pub critical_path: Vec<String>,
 }
 
@@ -26,7 +27,10 @@ pub struct Plan {
 pub struct PlannedTask {
     /// Its id.
     pub id: String,
-    /// `tool` or `set`.
+    /// The group or handler (`onFailure`, `onSuccess`, `finally`) that it is one of; `None`: the
+    /// workflow itself.
+    pub within: Option<String>,
+    /// The word for its kind, as the key of the file.
     pub kind: &'static str,
     /// The tool's id; as the file has it when the catalogue has none.
     pub tool: Option<String>,
@@ -34,7 +38,7 @@ pub struct PlannedTask {
     pub effect: Option<Effect>,
     /// What a second send with the same key does.
     pub keyed: Option<Keyed>,
-    /// Its level, from 0.
+    /// Its level in its own graph, from 0.
     pub level: usize,
     /// The places whose values are known only at run time, as `params.text`.
     pub dynamic: Vec<String>,
@@ -54,34 +58,66 @@ pub struct PlannedEdge {
 /// Plans a workflow.
 #[must_use]
 pub fn plan(workflow: &Workflow, catalog: &Catalog) -> Plan {
-    let graph = workflow.graph();
-    let id = |task: usize| workflow.tasks[task].id.clone();
+    let id = |task: usize| workflow.tasks.get(task).map_or_else(String::new, |t| t.id.clone());
+    let own = workflow.graph();
     let ids = |tasks: &[usize]| tasks.iter().map(|task| id(*task)).collect::<Vec<_>>();
-    let mut level_of = vec![0; workflow.tasks.len()];
-    for (level, tasks) in graph.levels.iter().enumerate() {
-        for task in tasks {
-            level_of[*task] = level;
+    let mut plan = Plan {
+        tasks: Vec::with_capacity(workflow.tasks.len()),
+        levels: own.levels.iter().map(|level| ids(level)).collect(),
+        edges: Vec::new(),
+        critical_path: ids(&own.critical_path),
+    };
+    let holders = holders(workflow);
+    for (body, within) in workflow.bodies.iter().zip(holders) {
+        let mut level_of = vec![0; body.len()];
+        for (level, tasks) in body.graph.levels.iter().enumerate() {
+            for task in tasks {
+                if let Some(known) = level_of.get_mut(*task) {
+                    *known = level;
+                }
+            }
         }
+        let tasks = workflow.tasks.iter().skip(body.first);
+        for (task, level) in tasks.zip(level_of) {
+            plan.tasks.push(PlannedTask {
+                within: within.clone(),
+                level,
+                ..planned(task, catalog)
+            });
+        }
+        let edges = body.graph.edges.iter();
+        plan.edges.extend(edges.map(|edge| PlannedEdge {
+            from: id(body.first + edge.from),
+            to: id(body.first + edge.to),
+            reason: edge.reason.clone(),
+        }));
     }
-    let tasks = workflow.tasks.iter().zip(level_of);
-    let edges = graph.edges.iter();
-    Plan {
-        tasks: tasks
-            .map(|(task, level)| planned(task, level, catalog))
-            .collect(),
-        levels: graph.levels.iter().map(|level| ids(level)).collect(),
-        edges: edges
-            .map(|e| PlannedEdge {
-                from: id(e.from),
-                to: id(e.to),
-                reason: e.reason.clone(),
-            })
-            .collect(),
-        critical_path: ids(&graph.critical_path),
-    }
+    plan
 }
 
-fn planned(task: &Task, level: usize, catalog: &Catalog) -> PlannedTask {
+/// Per body what it belongs to: a group by its id, a handler by its key.
+fn holders(workflow: &Workflow) -> Vec<Option<String>> {
+    let mut holders = vec![None; workflow.bodies.len()];
+    let mut hold = |body: usize, name: &str| {
+        if let Some(holder) = holders.get_mut(body) {
+            *holder = Some(name.to_owned());
+        }
+    };
+    for task in &workflow.tasks {
+        if let Kind::Group { body } = task.kind {
+            hold(body, &task.id);
+        }
+    }
+    let handlers = [workflow.on_failure, workflow.on_success, workflow.finally];
+    for (body, name) in handlers.into_iter().zip(HANDLERS) {
+        if let Some(body) = body {
+            hold(body, name);
+        }
+    }
+    holders
+}
+
+fn planned(task: &Task, catalog: &Catalog) -> PlannedTask {
     let mut dynamic = Vec::new();
     if let Some(Each::Expression(_)) = task.each {
         dynamic.push("each".to_owned());
@@ -107,15 +143,31 @@ fn planned(task: &Task, level: usize, catalog: &Catalog) -> PlannedTask {
             places(params, "params", &mut dynamic);
             (None, None)
         }
-        Kind::Approve(_) | Kind::Wait(_) | Kind::Group { .. } => (None, None),
+        Kind::Approve(approve) => {
+            places(&approve.message, "approve.message", &mut dynamic);
+            for (index, approver) in approve.approvers.iter().enumerate() {
+                places(approver, &format!("approve.approvers[{index}]"), &mut dynamic);
+            }
+            (None, None)
+        }
+        Kind::Wait(wait) => {
+            match &**wait {
+                Wait::For(node) => places(node, "wait.for", &mut dynamic),
+                Wait::Until(node) => places(node, "wait.until", &mut dynamic),
+                Wait::Event { topic, .. } => places(topic, "wait.event", &mut dynamic),
+            }
+            (None, None)
+        }
+        Kind::Group { .. } => (None, None),
     };
     PlannedTask {
         id: task.id.clone(),
+        within: None,
         kind: task.kind.as_str(),
         tool,
         effect: class.map(|class| class.effect),
         keyed: class.map(|class| class.keyed),
-        level,
+        level: 0,
         dynamic,
     }
 }
@@ -155,7 +207,7 @@ fn class(tool: &Tool, preset: &[(String, Value)], params: &Node) -> Class {
 fn places(node: &Node, path: &str, found: &mut Vec<String>) {
     match node {
         Node::Constant(_) => {}
-        Node::Text(_) | Node::Oktyv(_) | Node::Failing(_) => found.push(path.to_owned()),
+        Node::Text(_) | Node::Oktyv(_) | Node::Ordinaut(_) | Node::Failing(_) => found.push(path.to_owned()),
         Node::List(items) => {
             for (index, item) in items.iter().enumerate() {
                 places(item, &format!("{path}[{index}]"), found);

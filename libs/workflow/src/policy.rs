@@ -31,7 +31,7 @@ pub(crate) fn on_error(
         return reader.node(&value.value, &mut place).map(TaskOnError::Use);
     }
     let words = [("stop", false), ("continue", true)];
-    let goes_on = field::choice(reader.report, entry, owner, &words, &["undo"])?;
+    let goes_on = field::choice(reader.report, entry, owner, &words)?;
     Some(if goes_on {
         TaskOnError::Continue
     } else {
@@ -67,7 +67,7 @@ pub(crate) fn retry(report: &mut Report<'_>, entry: &Entry, owner: &str) -> Opti
     }
     if let Some(backoff) = fields
         .get("backoff")
-        .and_then(|e| field::choice(report, e, owner, &words, &[]))
+        .and_then(|e| field::choice(report, e, owner, &words))
     {
         retry.backoff = backoff;
     }

@@ -23,6 +23,8 @@ enum Outcome {
     Open,
     /// A map with these keys.
     Keys(Vec<String>),
+    /// A map with the results of these tasks.
+    Tasks(Vec<(String, usize)>),
     /// What the tool answers.
     Tool(Arc<Tool>),
 }
@@ -38,8 +40,12 @@ pub(crate) struct Fault {
 }
 
 impl Shape {
-    /// Of a task as the file has it.
-    pub(crate) fn of(task: &Tree, catalog: Option<&Catalog>) -> Shape {
+    /// Of a task as the file has it; `inner` are the ids and positions of its tasks, when it is a group.
+    pub(crate) fn of(
+        task: &Tree,
+        inner: Option<Vec<(String, usize)>>,
+        catalog: Option<&Catalog>,
+    ) -> Shape {
         let each = task.get("each").is_some();
         // A substitute need not look like the result.
         if task
@@ -57,6 +63,23 @@ impl Shape {
                 result: Outcome::Keys(entries.iter().map(|entry| entry.key.clone()).collect()),
             };
         }
+        let keys = |keys: &[&str]| Outcome::Keys(keys.iter().map(|key| (*key).to_owned()).collect());
+        if let Some(inner) = inner {
+            let result = Outcome::Tasks(inner);
+            return Shape { each, result };
+        }
+        if task.get("approve").is_some() {
+            let result = keys(&["approved", "by", "at", "note", "form"]);
+            return Shape { each, result };
+        }
+        if let Some(wait) = task.get("wait") {
+            let result = if wait.get("event").is_some() {
+                keys(&["id", "topic", "time", "payload"])
+            } else {
+                keys(&["waited"])
+            };
+            return Shape { each, result };
+        }
         let name = task.get("tool").and_then(Tree::text);
         let found = name.and_then(|name| catalog?.get(name));
         let result = found.map_or(Outcome::Open, |found| Outcome::Tool(Arc::clone(found.tool)));
@@ -64,7 +87,14 @@ impl Shape {
     }
 
     /// The first step behind `<task>.result` that cannot be; `own`: of one instance.
-    pub(crate) fn fault(&self, task: &str, steps: &[Step], own: bool) -> Option<Fault> {
+    /// `shapes` are those of all tasks.
+    pub(crate) fn fault(
+        &self,
+        shapes: &[Shape],
+        task: &str,
+        steps: &[Step],
+        own: bool,
+    ) -> Option<Fault> {
         let task = quote(task);
         let (steps, skipped) = if self.each && !own {
             match steps.split_first()? {
@@ -92,6 +122,25 @@ impl Shape {
                     known: Some((name.clone(), keys.clone())),
                 },
                 _ => return None,
+            },
+            Outcome::Tasks(inner) => match steps.split_first()? {
+                (Step::Field(name), rest) => match inner.iter().find(|(id, _)| id == name) {
+                    // Groups are nested a few levels deep, so that this ends soon.
+                    Some((_, at)) => {
+                        let mut fault = shapes.get(*at)?.fault(shapes, name, rest, false)?;
+                        fault.at += 1;
+                        fault
+                    }
+                    None => Fault {
+                        at: 0,
+                        message: format!("the group `{task}` has no task `{}`", quote(name)),
+                        known: Some((
+                            name.clone(),
+                            inner.iter().map(|(id, _)| id.clone()).collect(),
+                        )),
+                    },
+                },
+                (Step::Index(_), _) => return None,
             },
             Outcome::Tool(tool) => of_tool(tool, &task, steps)?,
         };

@@ -9,6 +9,9 @@ pub const TASKS_MAX: usize = 10_000;
 /// Most edges between the tasks of a file.
 pub const EDGES_MAX: usize = 50_000;
 
+/// How deep groups may nest: each is a frame of the run, and a reader loses the thread long before.
+pub const GROUPS_MAX: usize = 8;
+
 /// A file to check.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
@@ -75,7 +78,7 @@ impl Span {
 }
 
 /// Where the lines of a text begin.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Lines {
     starts: Vec<usize>,
 }

@@ -5,23 +5,15 @@ use std::time::Duration;
 use gearmesh_catalog::Catalog;
 
 use crate::diagnostic::{Report, quote};
-use crate::ids;
-use crate::keys::{self, Fields};
-use crate::kind::Kind;
-use crate::model::{Each, ITEMS_MAX, OnItemError, RunIf, TOOL_TIMEOUT, Task};
-use crate::native::needed;
+use crate::fields::Fields;
+use crate::model::{AS_NAME, Each, ITEMS_MAX, OnItemError, OnUnknown, RunIf, TOOL_TIMEOUT, Task};
 use crate::node::Node;
+use crate::outline::{Outline, Placed};
 use crate::retry::Retry;
 use crate::source::Span;
-use crate::tree::{Data, Entry, Tree};
+use crate::tree::{Data, Entry};
 use crate::value::{Place, Reader};
-use crate::{field, params, policy};
-
-/// Kinds of tasks, built or not: a task has exactly one.
-const KINDS: [&str; 6] = ["tool", "set", "workflow", "approve", "wait", "tasks"];
-
-/// Keys that only a task with a tool has.
-const OF_TOOLS: [&str; 3] = ["params", "connection", "idempotencyKey"];
+use crate::{again, field, ids, keys, needs, policy};
 
 /// What a task takes from around it.
 #[derive(Debug, Clone, Copy)]
@@ -35,21 +27,30 @@ pub(crate) struct TaskReader<'w> {
 /// the place of a wrong value is never run.
 pub(crate) fn read_all(
     reader: &mut Reader<'_, '_, '_>,
-    trees: &[Tree],
+    outline: &Outline<'_>,
     around: &TaskReader<'_>,
 ) -> Option<Vec<Task>> {
-    let mut tasks = Vec::with_capacity(trees.len());
-    for (position, tree) in trees.iter().enumerate() {
-        tasks.push(around.read(reader, position, tree));
+    let mut tasks = Vec::with_capacity(outline.tasks.len());
+    for (position, placed) in outline.tasks.iter().enumerate() {
+        let inside = outline.bodies.get(placed.body);
+        let number = position - inside.map_or(0, |body| body.first) + 1;
+        tasks.push(around.read(reader, position, number, placed));
     }
     tasks.into_iter().collect()
 }
 
 impl TaskReader<'_> {
-    fn read(&self, reader: &mut Reader<'_, '_, '_>, position: usize, tree: &Tree) -> Option<Task> {
-        let id = tree.get("id").and_then(Tree::text).unwrap_or_default();
-        let owner = &if id.is_empty() {
-            format!("task {}", position + 1)
+    fn read(
+        &self,
+        reader: &mut Reader<'_, '_, '_>,
+        position: usize,
+        number: usize,
+        placed: &Placed<'_>,
+    ) -> Option<Task> {
+        let tree = placed.tree;
+        let id = reader.names.ids.get(position).copied().unwrap_or("?");
+        let owner = &if id == "?" {
+            format!("task {number}")
         } else {
             format!("task `{}`", quote(id))
         };
@@ -64,63 +65,83 @@ impl TaskReader<'_> {
                 .report
                 .error("MISSING_KEY", start, format!("{owner} has no `id`"));
         }
-        needs(reader, position, id, fields, owner);
+        needs::read(reader, position, id, fields, owner);
         let each = fields
             .get("each")
             .and_then(|entry| each(reader, position, entry, owner));
         let as_name = fields
             .get("as")
             .and_then(|entry| as_name(reader, entry, owner))
-            .unwrap_or_else(|| "item".to_owned());
-        let outside = Where {
-            position,
-            item: None,
-        };
+            .unwrap_or_else(|| AS_NAME.to_owned());
         let at = Where {
             position,
             item: fields.get("each").map(|_| as_name.as_str()),
         };
-        let kind = self.kind(reader, tree, fields, owner, at);
+        let kind = self.kind(reader, placed, fields, owner, at);
         let (connection, idempotency_key) = (
-            text_node(reader, fields, "connection", at, owner),
-            text_node(reader, fields, "idempotencyKey", at, owner),
+            text_node(reader, fields, "connection", at.place("connection"), owner),
+            text_node(reader, fields, "idempotencyKey", at.place("idempotencyKey"), owner),
         );
+        let save = text_node(reader, fields, "save", at.own("save"), owner);
         let when = fields
             .get("when")
-            .and_then(|entry| reader.condition(entry, &outside.place("when"), owner));
-        let own = Place {
-            own: true,
-            ..at.place("expect")
-        };
+            .and_then(|entry| reader.condition(entry, &at.outside("when"), owner));
         let expect = fields
             .get("expect")
-            .and_then(|entry| reader.condition(entry, &own, owner));
+            .and_then(|entry| reader.condition(entry, &at.own("expect"), owner));
+        let repeat = fields
+            .get("repeat")
+            .and_then(|entry| again::repeat(reader, entry, owner, &at.own("repeat.until")));
+        let undo = fields.get("undo").and_then(|entry| {
+            again::undo(reader, self.catalog, entry, owner, at.own("undo.params"))
+        });
+        let cache = fields
+            .get("cache")
+            .and_then(|entry| again::cache(reader, entry, owner, at.place("cache.key")));
+        if let (Some(entry), Some(tool)) = (fields.get("cache"), fields.get("tool")) {
+            self.reads_only(reader.report, entry, tool, owner);
+        }
         let on_error = fields
             .get("onError")
             .and_then(|entry| policy::on_error(reader, entry, owner, at.place("onError.use")));
+        let words = Words::read(reader.report, fields, owner);
         let limits = self.limits(reader.report, fields, owner);
-        let report = &mut *reader.report;
-        let run_if = fields
-            .get("runIf")
-            .and_then(|entry| field::choice(report, entry, owner, &RUN_IF, &[]));
-        let item_error = fields
-            .get("onItemError")
-            .and_then(|entry| field::choice(report, entry, owner, &ON_ITEM_ERROR, &[]));
         Some(Task {
             connection,
             when,
-            run_if: run_if.unwrap_or(RunIf::Ready),
+            run_if: words.run_if.unwrap_or(RunIf::Ready),
             each,
             max_concurrent: limits.max_concurrent,
-            on_item_error: item_error.unwrap_or(OnItemError::Stop),
+            on_item_error: words.on_item_error.unwrap_or(OnItemError::Stop),
             retry: limits.retry,
             timeout: limits.timeout,
             on_error,
             expect,
+            repeat,
+            on_unknown: words.on_unknown.unwrap_or(OnUnknown::Fail),
+            undo,
+            save,
+            sensitive: words.sensitive,
+            cache,
+            priority: limits.priority,
             idempotency_key,
             as_name,
             ..Task::new(id.to_owned(), kind?)
         })
+    }
+
+    /// A result that stands in for a call may only be one that changed nothing.
+    fn reads_only(&self, report: &mut Report<'_>, cache: &Entry, tool: &Entry, owner: &str) {
+        let found = self.catalog.and_then(|catalog| catalog.get(tool.value.text()?));
+        let Some(found) = found.filter(|f| f.tool.effect != gearmesh_catalog::Effect::Read) else {
+            return;
+        };
+        let message = format!(
+            "`cache` of {owner} goes with tools of effect READ only; `{}` has {}",
+            found.tool.id,
+            found.tool.effect.as_str()
+        );
+        report.error("TASK_KIND", cache.key_span, message);
     }
 
     fn limits(&self, report: &mut Report<'_>, fields: &Fields<'_>, owner: &str) -> Limits {
@@ -134,110 +155,51 @@ impl TaskReader<'_> {
         let max = fields
             .get("maxConcurrent")
             .and_then(|entry| field::whole(report, entry, owner, 1, 100));
+        let priority = fields
+            .get("priority")
+            .and_then(|entry| field::whole(report, entry, owner, 0, PRIORITY_MAX));
         Limits {
             retry: retry.or_else(|| self.retry.filter(|_| is_tool).cloned()),
             timeout: timeout.or(is_tool.then_some(TOOL_TIMEOUT)),
             max_concurrent: max.and_then(|max| usize::try_from(max).ok()),
-        }
-    }
-
-    fn kind(
-        &self,
-        reader: &mut Reader<'_, '_, '_>,
-        tree: &Tree,
-        fields: &Fields<'_>,
-        owner: &str,
-        at: Where<'_>,
-    ) -> Option<Kind> {
-        let given: Vec<&str> = KINDS
-            .into_iter()
-            .filter(|kind| tree.get(kind).is_some())
-            .collect();
-        let start = tree
-            .entry("id")
-            .map_or(Span::new(tree.span.start, tree.span.start), |entry| {
-                entry.value.span
-            });
-        match given.as_slice() {
-            [] if !KINDS.iter().any(|kind| fields.may_have(kind)) => {
-                let message = format!("{owner} has no kind; give `tool` or `set`");
-                reader.report.error("TASK_KIND", start, message);
-            }
-            [] | [_] => {}
-            [first, second, ..] => {
-                let message =
-                    format!("{owner} has `{first}` and `{second}`; give exactly one kind");
-                let span = tree.entry(second).map_or(start, |entry| entry.key_span);
-                reader.report.error("TASK_KIND", span, message);
-                return None;
-            }
-        }
-        if let Some(entry) = fields.get("tool") {
-            let params = self.params(reader, fields, owner, at);
-            let name = field::text(reader.report, entry, owner)?;
-            params::check(reader.report, self.catalog, entry, fields, owner);
-            return Some(Kind::Tool {
-                name,
-                params: params?,
-            });
-        }
-        let entry = fields.get("set")?;
-        for key in OF_TOOLS {
-            if let Some(other) = fields.get(key) {
-                let message = format!("`{key}` of {owner} goes with `tool` only");
-                reader.report.error("TASK_KIND", other.key_span, message);
-            }
-        }
-        let Some(entries) = entry.value.map() else {
-            field::unexpected(reader.report, entry, owner, "a map");
-            return None;
-        };
-        let values = reader.entries(entries, &mut at.place("set"))?;
-        Some(Kind::Set {
-            values: Node::map(values),
-        })
-    }
-
-    fn params(
-        &self,
-        reader: &mut Reader<'_, '_, '_>,
-        fields: &Fields<'_>,
-        owner: &str,
-        at: Where<'_>,
-    ) -> Option<Node> {
-        let Some(entry) = fields.get("params") else {
-            return Some(Node::map(Vec::new()));
-        };
-        match &entry.value.data {
-            Data::Map(entries) => {
-                Some(Node::map(reader.entries(entries, &mut at.place("params"))?))
-            }
-            Data::Null => Some(Node::map(Vec::new())),
-            _ => {
-                field::unexpected(reader.report, entry, owner, "a map");
-                None
-            }
+            priority: priority.and_then(|p| i32::try_from(p).ok()).unwrap_or(0),
         }
     }
 }
 
+/// Highest priority of a task: finer steps than these mean nothing to a reader.
+const PRIORITY_MAX: u64 = 100;
+
 /// The task, and the name of its element inside of an instance.
 #[derive(Debug, Clone, Copy)]
-struct Where<'p> {
+pub(crate) struct Where<'p> {
     position: usize,
     item: Option<&'p str>,
 }
 
 impl<'p> Where<'p> {
-    fn place(&self, path: &str) -> Place<'p> {
-        let path = path.to_owned();
+    /// A place in an instance, before its attempt.
+    pub(crate) fn place(&self, path: &str) -> Place<'p> {
         Place {
             task: Some(self.position),
-            own: false,
             item: self.item,
-            tasks: true,
-            vars: usize::MAX,
-            path,
+            ..Place::after(path)
+        }
+    }
+
+    /// A place that looks at the own result.
+    pub(crate) fn own(&self, path: &str) -> Place<'p> {
+        Place {
+            own: true,
+            ..self.place(path)
+        }
+    }
+
+    /// A place outside of the instances.
+    fn outside(&self, path: &str) -> Place<'p> {
+        Place {
+            item: None,
+            ..self.place(path)
         }
     }
 }
@@ -256,35 +218,47 @@ const ON_ITEM_ERROR: [(&str, OnItemError); 2] = [
     ("continue", OnItemError::Continue),
 ];
 
+const ON_UNKNOWN: [(&str, OnUnknown); 3] = [
+    ("fail", OnUnknown::Fail),
+    ("retry", OnUnknown::Retry),
+    ("ask", OnUnknown::Ask),
+];
+
+/// What is one word.
+#[derive(Debug)]
+struct Words {
+    run_if: Option<RunIf>,
+    on_item_error: Option<OnItemError>,
+    on_unknown: Option<OnUnknown>,
+    sensitive: bool,
+}
+
+impl Words {
+    fn read(report: &mut Report<'_>, fields: &Fields<'_>, owner: &str) -> Words {
+        let sensitive = fields
+            .get("sensitive")
+            .and_then(|entry| field::boolean(report, entry, owner));
+        Words {
+            run_if: fields
+                .get("runIf")
+                .and_then(|entry| field::choice(report, entry, owner, &RUN_IF)),
+            on_item_error: fields
+                .get("onItemError")
+                .and_then(|entry| field::choice(report, entry, owner, &ON_ITEM_ERROR)),
+            on_unknown: fields
+                .get("onUnknown")
+                .and_then(|entry| field::choice(report, entry, owner, &ON_UNKNOWN)),
+            sensitive: sensitive.unwrap_or_default(),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Limits {
     retry: Option<Retry>,
     timeout: Option<Duration>,
     max_concurrent: Option<usize>,
-}
-
-fn needs(
-    reader: &mut Reader<'_, '_, '_>,
-    position: usize,
-    id: &str,
-    fields: &Fields<'_>,
-    owner: &str,
-) {
-    let Some(entry) = fields.get("needs") else {
-        return;
-    };
-    let Some(list) = field::texts(reader.report, entry, owner) else {
-        return;
-    };
-    for (need, _) in needed(
-        reader.report,
-        &reader.names.tasks,
-        &reader.names.invalid,
-        id,
-        &list,
-    ) {
-        reader.edges.add(need, position, || "needs".to_owned());
-    }
+    priority: i32,
 }
 
 fn each(
@@ -293,11 +267,11 @@ fn each(
     entry: &Entry,
     owner: &str,
 ) -> Option<Each> {
-    let mut place = Where {
+    let at = Where {
         position,
         item: None,
-    }
-    .place("each");
+    };
+    let mut place = at.place("each");
     match &entry.value.data {
         Data::List(items) if items.len() > ITEMS_MAX => {
             let message = format!(
@@ -336,7 +310,7 @@ fn each(
 
 fn as_name(reader: &mut Reader<'_, '_, '_>, entry: &Entry, owner: &str) -> Option<String> {
     let name = field::text(reader.report, entry, owner)?;
-    if name == "item" {
+    if name == AS_NAME {
         return Some(name);
     }
     let message = if reader.names.tasks.contains_key(name.as_str()) {
@@ -350,11 +324,12 @@ fn as_name(reader: &mut Reader<'_, '_, '_>, entry: &Entry, owner: &str) -> Optio
     None
 }
 
-fn text_node(
+/// A key whose value is text, maybe with expressions.
+pub(crate) fn text_node(
     reader: &mut Reader<'_, '_, '_>,
     fields: &Fields<'_>,
     key: &str,
-    at: Where<'_>,
+    mut place: Place<'_>,
     owner: &str,
 ) -> Option<Node> {
     let entry = fields.get(key)?;
@@ -362,5 +337,5 @@ fn text_node(
         field::unexpected(reader.report, entry, owner, "text");
         return None;
     }
-    reader.node(&entry.value, &mut at.place(key))
+    reader.node(&entry.value, &mut place)
 }

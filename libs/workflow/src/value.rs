@@ -1,5 +1,6 @@
 //! Values of the file with their expressions parsed, every name in them looked up.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use gearmesh_expr::{self as expr, Expression, Template};
@@ -19,10 +20,34 @@ pub(crate) struct Reader<'r, 'a, 'n> {
     pub(crate) report: &'r mut Report<'a>,
     pub(crate) names: &'n Names<'n>,
     pub(crate) edges: Edges,
+    pub(crate) used: Used,
+}
+
+/// The inputs that expressions read.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    names: HashSet<String>,
+    /// Something reads the whole map.
+    all: bool,
+}
+
+impl Used {
+    /// Notes one input, or all of them.
+    pub(crate) fn note(&mut self, name: Option<&str>) {
+        match name {
+            Some(name) if self.names.contains(name) => {}
+            Some(name) => drop(self.names.insert(name.to_owned())),
+            None => self.all = true,
+        }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.all || self.names.contains(name)
+    }
 }
 
 /// Where a value stands, and so what its expressions may name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Place<'p> {
     /// The task it belongs to.
     pub(crate) task: Option<usize>,
@@ -34,8 +59,39 @@ pub(crate) struct Place<'p> {
     pub(crate) tasks: bool,
     /// How many of the vars can be named.
     pub(crate) vars: usize,
+    /// Whether `event` can be named.
+    pub(crate) event: bool,
+    /// Whether there is a run, so that what belongs to it can be named.
+    pub(crate) run: bool,
+    /// Whether a secret may stand here, as far as the key tells.
+    pub(crate) secret: bool,
     /// The way to it, as `params.to[0]`.
     pub(crate) path: String,
+}
+
+impl<'p> Place<'p> {
+    /// Beside the tasks, read once they have ended.
+    pub(crate) fn after(path: &str) -> Place<'p> {
+        Place {
+            task: None,
+            own: false,
+            item: None,
+            tasks: true,
+            vars: usize::MAX,
+            event: false,
+            run: true,
+            secret: false,
+            path: path.to_owned(),
+        }
+    }
+
+    /// Beside the tasks, read before any of them runs.
+    pub(crate) fn before(path: &str) -> Place<'p> {
+        Place {
+            tasks: false,
+            ..Place::after(path)
+        }
+    }
 }
 
 /// Longest text in which parts are looked for, in bytes: of a longer one the whole is shown.
@@ -76,7 +132,7 @@ impl<'t> Written<'t> {
     }
 
     /// The edit of the file that replaces a part of the text; `None` when its notation does not allow one.
-    fn replace(&self, file: &str, span: expr::Span, by: &str) -> Option<(Span, String)> {
+    pub(crate) fn replace(&self, file: &str, span: expr::Span, by: &str) -> Option<(Span, String)> {
         let (before, part, after) = (
             self.text.get(..span.start)?,
             self.text.get(span.start..span.end)?,
@@ -160,8 +216,9 @@ impl Reader<'_, '_, '_> {
         match Template::parse(written.text) {
             Ok(template) => {
                 let mut known = true;
+                let alone = template.is_whole();
                 for (expression, span) in template.expressions() {
-                    known &= self.resolve(expression, &written, span.start, place);
+                    known &= self.resolve(expression, &written, span.start, place, alone);
                 }
                 known.then_some(template)
             }
@@ -192,7 +249,7 @@ impl Reader<'_, '_, '_> {
         };
         match Expression::condition(written.text) {
             Ok(expression) => self
-                .resolve(&expression, &written, 0, place)
+                .resolve(&expression, &written, 0, place, false)
                 .then_some(expression),
             Err(error) => {
                 if !self.names_invalid_id(written.text) {

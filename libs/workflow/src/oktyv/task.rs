@@ -22,7 +22,7 @@ use crate::value::Written;
 const ATTEMPTS: u32 = 3;
 
 /// Tasks and the names that they give to what they select.
-pub(super) type Selected<'t> = HashSet<(&'t str, &'t str)>;
+pub(crate) type Selected<'t> = HashSet<(&'t str, &'t str)>;
 
 /// A task, and what the later checks need of it.
 #[derive(Debug)]
