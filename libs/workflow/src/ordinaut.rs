@@ -16,8 +16,10 @@ use std::collections::HashMap;
 
 use gearmesh_catalog::Catalog;
 
-pub(crate) use self::expression::{Names, Saved, translate, translate_condition};
+pub(crate) use self::expression::{Names, Saved, Use, identifier, translate, translate_condition};
+use self::expression::root;
 use self::head::Head;
+pub(crate) use self::head::name;
 use self::step::Steps;
 use self::value::{INVALID, wrong};
 use crate::diagnostic::{Report, quote};
@@ -51,6 +53,7 @@ pub(crate) fn read(
             steps: &saved,
             before: 0,
             params,
+            input: identifier,
         },
     };
     let mut tasks = Vec::with_capacity(trees.len());
@@ -124,7 +127,7 @@ fn inputs(report: &mut Report<'_>, params: &[Entry]) -> Option<Vec<InputSpec>> {
         report.error(INVALID, Span::default(), message);
         return None;
     }
-    params.iter().map(|param| input(param)).collect()
+    params.iter().map(input).collect()
 }
 
 fn input(param: &Entry) -> Option<InputSpec> {
@@ -159,10 +162,16 @@ pub(crate) fn saved(steps: &[Tree]) -> Vec<Saved> {
         let text = step.get(key).and_then(Tree::text);
         text.filter(|text| !text.is_empty()).map(str::to_owned)
     };
-    let saved = steps.iter().enumerate().map(|(position, step)| Saved {
-        id: text(step, "id").unwrap_or_else(|| format!("step_{}", position + 1)),
-        save_as: text(step, "save_as"),
-        conditional: step.get("if").is_some_and(|when| !matches!(when.data, Data::Null)),
+    let saved = steps.iter().enumerate().map(|(position, step)| {
+        let id = text(step, "id").unwrap_or_else(|| format!("step_{}", position + 1));
+        Saved {
+            root: root(&id),
+            id,
+            save_as: text(step, "save_as"),
+            conditional: step
+                .get("if")
+                .is_some_and(|when| !matches!(when.data, Data::Null)),
+        }
     });
     saved.collect()
 }

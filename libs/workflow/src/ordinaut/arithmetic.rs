@@ -87,9 +87,15 @@ mod tests {
     fn only_arithmetic_on_now_is_written_over() {
         for (text, plain) in [
             ("${now+24h}", "${date_add(now, '+24h')}"),
-            ("${ now - 1h30m } and now+1h", "${ date_add(now, '-1h30m') } and now+1h"),
+            (
+                "${ now - 1h30m } and now+1h",
+                "${ date_add(now, '-1h30m') } and now+1h",
+            ),
             ("${[{a: b}, now+1w]}", "${[{a: b}, date_add(now, '+1w')]}"),
-            ("$${now+24h} ${now-30m}", "$${now+24h} ${date_add(now, '-30m')}"),
+            (
+                "$${now+24h} ${now-30m}",
+                "$${now+24h} ${date_add(now, '-30m')}",
+            ),
             ("${now}", "${now}"),
             ("${'now+24h'} ${a.now}", "${'now+24h'} ${a.now}"),
             ("${snow+24h} ${now+24hours}", "${snow+24h} ${now+24hours}"),

@@ -1,8 +1,9 @@
 //! Expressions of the dialect, written over in our own names.
 //!
 //! `params.x` is `inputs.x` here, `steps.x.y` is `<id>.result.y`, and `now+24h` a call of
-//! `date_add`. What is missing is null there and an error here, so each path that may miss
-//! something stands in `not_null`, which also gives the word `null` inside of a text.
+//! `date_add`. What is missing is null there and an error here. The templates that a document is
+//! read into know that; for a file of our own each path that may miss something is put into
+//! `not_null`, which also gives the word `null` inside of a text.
 
 use std::ops::Range;
 
@@ -26,6 +27,8 @@ pub(crate) struct Saved {
     pub(crate) save_as: Option<String>,
     /// Whether it may be skipped.
     pub(crate) conditional: bool,
+    /// The task that stands for it, as the root of a path.
+    pub(crate) root: String,
 }
 
 /// What expressions of a step may name.
@@ -35,6 +38,8 @@ pub(crate) struct Names<'t> {
     /// How many of the steps have run.
     pub(crate) before: usize,
     pub(crate) params: &'t [Entry],
+    /// The input that stands for a param.
+    pub(crate) input: fn(&str) -> String,
 }
 
 /// An expression or text in our own names.
@@ -55,11 +60,24 @@ pub(crate) struct Unknown {
     pub(crate) span: Range<usize>,
 }
 
-/// A text with any number of `${..}` in it; `None` when there is none, after unescaping.
+/// What a translated text is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// A template of the dialect.
+    Template,
+    /// A file of our own format.
+    File,
+}
+
+/// A text with any number of `${..}` in it.
 ///
 /// # Errors
 /// Those of the expressions in it.
-pub(crate) fn translate(text: &str, names: &Names<'_>) -> Result<Translated, Vec<expr::Error>> {
+pub(crate) fn translate(
+    text: &str,
+    names: &Names<'_>,
+    purpose: Use,
+) -> Result<Translated, Vec<expr::Error>> {
     let (plain, exact) = without_arithmetic(text, true);
     let template = Template::parse(&plain).map_err(|errors| placed(errors, text, exact))?;
     let whole = template.is_whole();
@@ -70,13 +88,14 @@ pub(crate) fn translate(text: &str, names: &Names<'_>) -> Result<Translated, Vec
     };
     let mut at = 0;
     for (expression, span) in template.expressions() {
-        out.text.push_str(plain.get(at..span.start).unwrap_or_default());
+        out.text
+            .push_str(plain.get(at..span.start).unwrap_or_default());
         let mut one = Rewriting::of(expression, names);
         let body = one.text();
-        out.text.push_str(&if whole {
-            one.in_value(&body)
-        } else {
-            one.in_text(&body)
+        out.text.push_str(&match (purpose, whole) {
+            (Use::Template, _) => body,
+            (Use::File, true) => one.in_value(&body),
+            (Use::File, false) => one.in_text(&body),
         });
         at = span.end;
         out.reads.append(&mut one.reads);
@@ -109,7 +128,9 @@ pub(crate) fn translate_condition(
     let (plain, exact) = without_arithmetic(inner, false);
     let expression = Expression::condition(&plain).map_err(|error| {
         let errors = placed(vec![error], inner, exact).into_iter();
-        errors.map(|error| shifted(error, offset)).collect::<Vec<_>>()
+        errors
+            .map(|error| shifted(error, offset))
+            .collect::<Vec<_>>()
     })?;
     let mut one = Rewriting::of(&expression, names);
     let text_of = one.text();
@@ -137,7 +158,10 @@ fn placed(errors: Vec<expr::Error>, text: &str, exact: bool) -> Vec<expr::Error>
     if exact {
         return errors;
     }
-    let all = expr::Span::new(0, text.len());
+    let all = expr::Span {
+        start: 0,
+        end: text.len(),
+    };
     let mut errors = errors;
     for error in &mut errors {
         error.span = all;
@@ -147,9 +171,15 @@ fn placed(errors: Vec<expr::Error>, text: &str, exact: bool) -> Vec<expr::Error>
 }
 
 fn shifted(mut error: expr::Error, by: usize) -> expr::Error {
-    error.span = expr::Span::new(error.span.start + by, error.span.end + by);
+    error.span = expr::Span {
+        start: error.span.start + by,
+        end: error.span.end + by,
+    };
     if let Some(fix) = &mut error.fix {
-        fix.span = expr::Span::new(fix.span.start + by, fix.span.end + by);
+        fix.span = expr::Span {
+            start: fix.span.start + by,
+            end: fix.span.end + by,
+        };
     }
     error
 }
@@ -243,7 +273,7 @@ impl<'e> Rewriting<'e> {
                 self.sure = alone;
                 self.valued = alone && !matches!(param.value.data, Data::Null);
                 out.push_str("inputs.");
-                out.push_str(&identifier(name));
+                out.push_str(&(self.names.input)(name));
                 first
             }
             ("steps", None) => {
@@ -273,7 +303,11 @@ impl<'e> Rewriting<'e> {
     }
 
     fn keep(&self, path: &Path, written: &str, out: &mut String) -> usize {
-        out.push_str(written.get(path.span.start..path.span.end).unwrap_or_default());
+        out.push_str(
+            written
+                .get(path.span.start..path.span.end)
+                .unwrap_or_default(),
+        );
         path.span.end
     }
 
@@ -281,7 +315,7 @@ impl<'e> Rewriting<'e> {
     fn results(&self, found: &[usize]) -> String {
         let result = |at: &usize| {
             let step = self.names.steps.get(*at);
-            format!("{}.result", step.map_or_else(String::new, |step| root(&step.id)))
+            format!("{}.result", step.map_or("", |step| step.root.as_str()))
         };
         match found {
             [one] => result(one),
@@ -378,7 +412,7 @@ fn root_end(path: &Path, written: &str) -> usize {
 }
 
 /// The id of a task as the root of a path.
-fn root(id: &str) -> String {
+pub(crate) fn root(id: &str) -> String {
     if ROOTS.contains(&id) || id.starts_with(TASK_PREFIX) {
         return identifier(&format!("{TASK_PREFIX}{id}"));
     }

@@ -96,7 +96,12 @@ fn key(report: &mut Report<'_>, root: &Tree, key: &str) -> Option<String> {
     let text = text(report, entry, OWNER)?;
     if text.chars().count() > KEY_MAX {
         let expected = format!("at most {KEY_MAX} characters");
-        wrong(report, &entry.value, &format!("`{key}` of {OWNER}"), &expected);
+        wrong(
+            report,
+            &entry.value,
+            &format!("`{key}` of {OWNER}"),
+            &expected,
+        );
         return None;
     }
     Some(text)
@@ -122,7 +127,12 @@ fn retry(report: &mut Report<'_>, root: &Tree) -> Retry {
         Some((_, Some("fixed"))) => Backoff::Constant,
         Some((entry, _)) => {
             let expected = "one of exponential_jitter, linear, fixed";
-            wrong(report, &entry.value, "`backoff_strategy` of the task", expected);
+            wrong(
+                report,
+                &entry.value,
+                "`backoff_strategy` of the task",
+                expected,
+            );
             Backoff::Exponential
         }
     };

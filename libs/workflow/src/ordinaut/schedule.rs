@@ -32,7 +32,9 @@ const RESTING: [&str; 2] = ["paused", "canceled"];
 pub(super) fn read(report: &mut Report<'_>, root: &Tree, params: &[Entry]) -> Option<Trigger> {
     let kind = kind(report, root)?;
     let Some(entry) = given(root, "schedule_expr") else {
-        let place = root.get("schedule_kind").map_or(root.span, |kind| kind.span);
+        let place = root
+            .get("schedule_kind")
+            .map_or(root.span, |kind| kind.span);
         let message = format!("`schedule_kind: {}` needs a `schedule_expr`", kind.0);
         report.error(INVALID, place, message);
         return None;
@@ -48,7 +50,12 @@ fn kind(report: &mut Report<'_>, root: &Tree) -> Option<(&'static str, bool)> {
     if kind.is_none() {
         let all: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
         let expected = format!("one of {}", all.join(", "));
-        wrong(report, &entry.value, "`schedule_kind` of the task", &expected);
+        wrong(
+            report,
+            &entry.value,
+            "`schedule_kind` of the task",
+            &expected,
+        );
     }
     kind.copied()
 }
@@ -88,7 +95,12 @@ fn trigger(
         let text = trigger.value.as_str().unwrap_or_default();
         if duration::parse(text).map_or(true, |every| every.is_zero()) {
             let expected = "a duration as `30m`, or seconds";
-            wrong(report, &entry.value, "`schedule_expr` of the task", expected);
+            wrong(
+                report,
+                &entry.value,
+                "`schedule_expr` of the task",
+                expected,
+            );
             return None;
         }
     }
@@ -106,6 +118,7 @@ fn condition(
         steps: &[],
         before: 0,
         params,
+        input: identifier,
     };
     let translated = match translate_condition(&text, &names) {
         Ok(translated) => translated,
@@ -173,15 +186,4 @@ fn is_awake(report: &mut Report<'_>, root: &Tree) -> bool {
     let message = format!("the task is {}: its schedule is left out", quote(status));
     report.warning("SCHEDULE_LEFT_OUT", entry.value.span, message);
     false
-}
-
-/// The keys of the trigger in our own format: what it is, its condition, its settings.
-pub(crate) fn written(trigger: &Trigger) -> Vec<(String, Value)> {
-    let mut keys = vec![(trigger.kind.clone(), trigger.value.clone())];
-    if let Some(when) = &trigger.when {
-        keys.push(("when".to_owned(), when.text().into()));
-    }
-    let settings = trigger.settings.iter();
-    keys.extend(settings.map(|(key, value)| (identifier(key), value.clone())));
-    keys
 }

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use gearmesh_catalog::Catalog;
-use gearmesh_expr::{self as expr, Expression, Template};
+use gearmesh_expr::ordinaut::Template;
+use gearmesh_expr::{self as expr, Expression};
 use serde_json::Value;
 
-use super::expression::{Names, Translated, Unknown, translate, translate_condition};
+use super::expression::{Names, Translated, Unknown, Use, translate, translate_condition};
 use super::head::{Head, retries};
 use super::value::{INVALID, given, seconds, text, wrong};
 use crate::diagnostic::{Report, quote};
 use crate::graph::Edges;
-use crate::model::{Kind, RunIf, Task};
+use crate::kind::Kind;
+use crate::model::{RunIf, Task};
 use crate::node::Node;
 use crate::params::{Call, Level, is_dynamic};
 use crate::retry::Retry;
@@ -148,7 +150,12 @@ impl Place<'_, '_, '_> {
             return Some(Node::map(Vec::new()));
         };
         if entry.value.map().is_none() {
-            wrong(self.report, &entry.value, &format!("`with` of {owner}"), "a map");
+            wrong(
+                self.report,
+                &entry.value,
+                &format!("`with` of {owner}"),
+                "a map",
+            );
             return None;
         }
         self.node(&entry.value, "params")
@@ -180,11 +187,11 @@ impl Place<'_, '_, '_> {
     }
 
     fn text(&mut self, tree: &Tree, text: &str, path: &str) -> Option<Node> {
-        let translated = self.noted(tree, translate(text, self.names), path)?;
+        let translated = self.noted(tree, translate(text, self.names, Use::Template), path)?;
         match Template::parse(&translated) {
             Ok(template) => Some(match template.constant() {
                 Some(text) => Node::Constant(Value::from(text)),
-                None => Node::Text(template),
+                None => Node::Ordinaut(template),
             }),
             Err(errors) => {
                 self.errors(tree, errors);
@@ -199,7 +206,12 @@ impl Place<'_, '_, '_> {
             Data::Text(text, _) if !text.trim().is_empty() => text.clone(),
             _ => {
                 let what = format!("`if` of {owner}");
-                wrong(self.report, &entry.value, &what, "a condition as `params.n > 5`");
+                wrong(
+                    self.report,
+                    &entry.value,
+                    &what,
+                    "a condition as `params.n > 5`",
+                );
                 return None;
             }
         };
