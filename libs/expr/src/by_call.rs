@@ -92,6 +92,7 @@ impl<'a> Machine<'a> {
             match places.get(&key) {
                 Some(place) => groups[*place].1.push(item),
                 None => {
+                    self.meter.burn(GROUP_UNITS, span)?;
                     places.insert(key.clone(), groups.len());
                     groups.push((key, vec![item]));
                 }
@@ -161,6 +162,9 @@ impl<'a> Machine<'a> {
 
 /// Fuel of an element of `unique_by` and `group_by`: its key is hashed, and perhaps kept.
 const GROUPED_UNITS: usize = 5;
+
+/// Fuel of a further group: a list, and a key in two tables.
+const GROUP_UNITS: usize = 40;
 
 /// No number is longer as JSON.
 const KEY_MAX: usize = 64;

@@ -16,7 +16,7 @@ use crate::value::{Val, View};
 const UUID_CONTEXT: &str = "gearmesh expression uuid";
 
 /// Fuel of a digest, whatever its length.
-const DIGEST_UNITS: usize = 50;
+const DIGEST_UNITS: usize = 60;
 
 impl<'a> Machine<'a> {
     pub(crate) fn encoded(

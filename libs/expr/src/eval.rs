@@ -78,7 +78,11 @@ impl<'a> Machine<'a> {
         self.meter.burn(1, node.span)?;
         match &node.kind {
             Kind::Root(name) => Ok(self.root(name, node.span)?.unwrap_or(Val::Null)),
-            Kind::Field(name) => Ok(current.field(name).unwrap_or(Val::Null)),
+            Kind::Field(name) => {
+                // To find a name costs more than a step.
+                self.meter.burn(1, node.span)?;
+                Ok(current.field(name).unwrap_or(Val::Null))
+            }
             Kind::Index(index) => Ok(current.element(*index).unwrap_or(Val::Null)),
             Kind::Slice { start, stop, step } => {
                 self.slice(current, (*start, *stop, *step), node.span)

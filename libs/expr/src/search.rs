@@ -32,7 +32,7 @@ const CLEARS_MAX: usize = 2;
 const NEST_MAX: u32 = 32;
 
 /// Fuel of compiling a pattern, beside [`BYTE_UNITS`] for each of its bytes.
-const COMPILE_UNITS: usize = 20_000;
+const COMPILE_UNITS: usize = 25_000;
 const BYTE_UNITS: usize = 50;
 
 /// A compiled pattern.

@@ -37,6 +37,7 @@ pub(crate) fn all() -> Vec<Case> {
     let mut all = texts();
     all.extend(lists());
     all.extend(patterns());
+    all.extend(programs());
     all.extend(built());
     all
 }
@@ -122,7 +123,7 @@ fn lists() -> Vec<Case> {
             "100,000 groups",
             "length(group_by(items, &n))",
             items(100_000),
-            None,
+            LIMIT,
         ),
         case(
             "sorting 60,000",
@@ -176,7 +177,6 @@ fn random(bytes: usize) -> String {
 fn patterns() -> Vec<Case> {
     let text = |text: String| json!({"t": text});
     let kib = |count: usize| count * 1_024;
-    let patterns: Vec<String> = (0..1_000).map(|n| format!("x{n}")).collect();
     let call = |pattern: &str| format!("regex_match(t, '{pattern}')");
     vec![
         case(
@@ -215,28 +215,37 @@ fn patterns() -> Vec<Case> {
             text(random(kib(255)) + "ö"),
             LIMIT,
         ),
+    ]
+}
+
+/// Patterns that are too large, too deep or too many.
+fn programs() -> Vec<Case> {
+    let call = |pattern: &str| format!("regex_match(t, '{pattern}')");
+    let text = |text: &str| json!({"t": text});
+    let patterns: Vec<String> = (0..1_000).map(|n| format!("x{n}")).collect();
+    vec![
         case(
             "a pattern that grows",
             call("(((a{50}){50}){50}){50}"),
-            text("a".into()),
+            text("a"),
             LIMIT,
         ),
         case(
             "classes that grow",
             call("[\\w\\d]{50}\\pL{50}"),
-            text("a".into()),
+            text("a"),
             LIMIT,
         ),
         case(
             "a pattern of 2 KiB",
-            call(&"a".repeat(kib(2))),
-            text("a".into()),
+            call(&"a".repeat(2_048)),
+            text("a"),
             LIMIT,
         ),
         case(
             "a pattern 500 deep",
             call(&"(".repeat(500)),
-            text("a".into()),
+            text("a"),
             TYPE,
         ),
         case(
@@ -253,15 +262,10 @@ fn patterns() -> Vec<Case> {
                     .collect();
                 format!("[{}]", calls.join(","))
             },
-            text("a".into()),
+            text("a"),
             LIMIT,
         ),
-        case(
-            "a word boundary in Greek",
-            call("\\bx"),
-            text("αβγ".into()),
-            LIMIT,
-        ),
+        case("a word boundary in Greek", call("\\bx"), text("αβγ"), LIMIT),
     ]
 }
 

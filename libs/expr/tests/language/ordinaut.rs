@@ -15,7 +15,8 @@ fn world() -> Map<String, Value> {
 }
 
 fn resolved(text: &str) -> Resolved {
-    Template::parse(text).unwrap().evaluate(&world()).unwrap()
+    let template = Template::parse(text).expect(text);
+    template.evaluate(&world()).expect(text)
 }
 
 #[test]
