@@ -11,17 +11,18 @@ use serde_json::json;
 use tokio::runtime::Builder;
 
 use crate::access;
-use crate::args::{Cli, Command, McpCommand, RunArgs, TextOrJson, ToolCommand};
+use crate::args::{Cli, Command, McpCommand, TextOrJson, ToolCommand};
 use crate::client::{Client, built_in, catalog_of};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::globals::Globals;
 use crate::output::{Format, Output};
+use crate::run_args::RunArgs;
 use crate::starter::Starter;
 use crate::validate::Checker;
 use crate::{
-    call, explain, init, plan, report, run, runs, schedule, serve, server, token, tool, validate,
-    words,
+    approval, call, explain, init, plan, report, request, run, runs, schedule, serve, server,
+    token, tool, validate, words, workflow,
 };
 
 /// A command under way.
@@ -90,7 +91,17 @@ impl App {
             Command::Explain { code } => {
                 explain::explain(&mut self.output, &built_in()?, &code).map(|()| Exit::Done)
             }
-            Command::Run(args) => self.run(args),
+            Command::Run(args) => self.run(*args),
+            Command::Workflow(command) => {
+                self.find_server()?;
+                self.log("error");
+                block_on(self.threads(), workflow::command(self, command))
+            }
+            Command::Approval(command) => {
+                self.find_server()?;
+                self.log("error");
+                block_on(self.threads(), approval::command(self, command))
+            }
             Command::Schedule(command) => {
                 self.find_server()?;
                 self.log("error");
@@ -151,14 +162,15 @@ impl App {
         Ok(Exit::Done)
     }
 
-    fn run(&mut self, args: RunArgs) -> Result<Exit, Error> {
+    fn run(&mut self, mut args: RunArgs) -> Result<Exit, Error> {
+        let later = request::flags(&mut args)?;
+        self.add_globals(later);
         self.find_server()?;
         if let Some(command) = args.command {
             self.log("error");
             return block_on(self.threads(), runs::command(self, command));
         }
-        let name = args.file.clone().unwrap_or_default();
-        let request = run::prepare(self, &args, &name)?;
+        let request = request::prepare(self, args)?;
         self.log("error");
         let deadline = Instant::now() + PEERS_MAX;
         loop {
@@ -216,15 +228,20 @@ impl App {
 
     fn call(&mut self, name: &str, rest: Vec<String>) -> Result<Exit, Error> {
         let (later, words) = words::split(rest)?;
+        self.add_globals(later);
+        self.find_server()?;
+        self.log("error");
+        block_on(self.threads(), call::call(self, name, &words))
+    }
+
+    /// Heeds flags that were given further behind.
+    fn add_globals(&mut self, later: Globals) {
         self.globals = self.globals.clone().with(later);
         self.output = Output::of_process(
             self.globals.format(),
             self.globals.quiet,
             self.globals.wishes(),
         );
-        self.find_server()?;
-        self.log("error");
-        block_on(self.threads(), call::call(self, name, &words))
     }
 
     /// What can be called: of the server when there is one, else what is built in.
@@ -299,6 +316,16 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("list", "run list"),
     ("tools", "tool list"),
     ("runs", "run list"),
+    ("retry", "run retry"),
+    ("pause", "run pause"),
+    ("resume", "run resume"),
+    ("cancel", "run cancel"),
+    ("why", "run why"),
+    ("approve", "approval approve"),
+    ("reject", "approval reject"),
+    ("apply", "workflow apply"),
+    ("convert", "workflow convert"),
+    ("fmt", "workflow fmt"),
     ("call", "tool call"),
     ("up", "dev"),
 ];

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::approval::ApprovalCommand;
 use crate::globals::{Globals, duration};
+use crate::run_args::RunArgs;
 use crate::schedule_args::ScheduleCommand;
+use crate::workflow_args::WorkflowCommand;
 
 /// Runs workflows over tools: files, HTTP, state and whatever joins.
 #[derive(Debug, Parser)]
@@ -28,8 +31,14 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a workflow file, or look after runs
-    Run(RunArgs),
+    /// Run a workflow, or look after runs
+    Run(Box<RunArgs>),
+    /// Store workflows, with versions
+    #[command(subcommand, visible_alias = "wf", alias = "workflows")]
+    Workflow(WorkflowCommand),
+    /// Answer what runs ask people
+    #[command(subcommand, alias = "approvals")]
+    Approval(ApprovalCommand),
     /// Run workflows by the clock
     #[command(subcommand)]
     Schedule(ScheduleCommand),
@@ -71,79 +80,6 @@ pub(crate) enum Command {
     /// `gearmesh ENGINE VERB ..`, the short form of `tool call ENGINE.VERB ..`
     #[command(external_subcommand)]
     Short(Vec<String>),
-}
-
-/// `run FILE` and the verbs of runs.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct RunArgs {
-    /// The workflow file, with `/` or `.` in its name; `-` reads standard input
-    #[arg(required = true)]
-    pub(crate) file: Option<String>,
-    /// An input of the workflow; give it once for each
-    #[arg(short, long = "input", value_name = "KEY=VALUE", value_parser = pair)]
-    pub(crate) inputs: Vec<(String, String)>,
-    /// Inputs as a JSON object in a file; `-` reads standard input
-    #[arg(long, value_name = "FILE")]
-    pub(crate) input_file: Option<String>,
-    /// Follow the run; `json`: one event a line on standard output
-    #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "tree")]
-    pub(crate) watch: Option<Watch>,
-    /// The same key with the same file answers the same run
-    #[arg(long, value_name = "KEY")]
-    pub(crate) request_key: Option<String>,
-    /// Leave out the stand-ins of the mesh in this process
-    #[arg(long)]
-    pub(crate) no_demo: bool,
-    #[command(subcommand)]
-    pub(crate) command: Option<RunCommand>,
-}
-
-/// How a run is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Watch {
-    /// For people.
-    Tree,
-    /// For programs.
-    Json,
-}
-
-/// The verbs of runs.
-#[derive(Debug, Subcommand)]
-pub(crate) enum RunCommand {
-    /// The runs, newest first
-    #[command(alias = "ls")]
-    List {
-        /// Only runs of this workflow
-        #[arg(long)]
-        workflow: Option<String>,
-        /// Only runs with this status
-        #[arg(long)]
-        status: Option<String>,
-        /// Most runs that are shown
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=200))]
-        limit: u32,
-    },
-    /// How a run stands
-    #[command(aliases = ["get", "describe"])]
-    Show {
-        /// The run's id, or `last`
-        run: String,
-    },
-    /// Follow a run
-    Watch {
-        /// The run's id, or `last`
-        run: String,
-        /// `json`: one event a line on standard output
-        #[arg(long, value_enum, default_value_t = Watch::Tree)]
-        watch: Watch,
-    },
-    /// Cancel a run
-    #[command(alias = "stop")]
-    Cancel {
-        /// The run's id
-        run: String,
-    },
 }
 
 /// `validate FILE...`
@@ -333,146 +269,4 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-    use serde_json::json;
-
-    use super::*;
-    use crate::output::Format;
-
-    fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(std::iter::once("gearmesh").chain(line.split_whitespace()))
-    }
-
-    fn run(line: &str) -> (Globals, RunArgs) {
-        match parse(line).unwrap() {
-            Cli {
-                globals,
-                command: Command::Run(args),
-            } => (globals, args),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn tree_of_commands_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn run_takes_a_file_or_a_verb() {
-        let (_, args) = run("run x.yaml -i a=1 -i b=c=d --watch");
-        assert_eq!(args.file.as_deref(), Some("x.yaml"));
-        assert_eq!(
-            args.inputs,
-            [("a".into(), "1".into()), ("b".into(), "c=d".into())]
-        );
-        assert_eq!(args.watch, Some(Watch::Tree));
-        assert_eq!(run("run --watch=json x.yaml").1.watch, Some(Watch::Json));
-        assert!(matches!(
-            run("run list --limit 3").1.command,
-            Some(RunCommand::List { limit: 3, .. })
-        ));
-        assert!(matches!(
-            run("run show run_x").1.command,
-            Some(RunCommand::Show { .. })
-        ));
-        assert!(parse("run").is_err());
-        assert!(parse("run x.yaml --watch=xml").is_err());
-        assert!(parse("run list --limit 0").is_err());
-        assert!(parse("run list --limit 201").is_err());
-    }
-
-    #[test]
-    fn global_flags_work_before_and_after_the_verb() {
-        for line in [
-            "-o json --timeout 1m30s run x.yaml",
-            "run x.yaml -o json --timeout 1m30s",
-            "run list -o json --timeout 1m30s",
-        ] {
-            let (globals, _) = run(line);
-            assert_eq!(globals.format(), Format::Json, "{line}");
-            assert_eq!(
-                globals.timeout,
-                Some(std::time::Duration::from_secs(90)),
-                "{line}"
-            );
-        }
-        let error = parse("run x.yaml --timeout 30").unwrap_err().to_string();
-        assert!(error.contains("unit"), "{error}");
-    }
-
-    #[test]
-    fn settings_and_roots_are_read() {
-        let (globals, _) = run("run x.yaml --set http.ports=[81] --set a.b=c --root /results/=out");
-        assert_eq!(
-            globals.set,
-            [
-                ("http.ports".into(), json!([81])),
-                ("a.b".into(), json!("c"))
-            ]
-        );
-        assert_eq!(globals.root, [("/results".into(), "out".into())]);
-        for bad in ["results=x", "/=x", "/a/../b=x", "/a=", "/a"] {
-            assert!(parse(&format!("run x.yaml --root {bad}")).is_err(), "{bad}");
-        }
-        let error = parse("run x.yaml --root /a").unwrap_err().to_string();
-        assert!(error.contains("PREFIX=DIR"), "{error}");
-    }
-
-    #[test]
-    fn call_leaves_the_flags_of_the_tool_alone() {
-        let cli = parse("tool call file.copy --source a -o json --destination b").unwrap();
-        let Command::Tool(ToolCommand::Call { name, rest }) = cli.command else {
-            panic!("no call");
-        };
-        assert_eq!(name, "file.copy");
-        assert_eq!(rest, ["--source", "a", "-o", "json", "--destination", "b"]);
-    }
-
-    #[test]
-    fn engine_and_verb_are_the_short_form_of_a_call() {
-        let Command::Short(words) = parse("file copy --source a").unwrap().command else {
-            panic!("no short form");
-        };
-        assert_eq!(words, ["file", "copy", "--source", "a"]);
-    }
-
-    #[test]
-    fn init_makes_one_thing() {
-        for good in [
-            "init",
-            "init --trust-domain mesh.example --identity https://10.0.0.5:1 --host a --host b",
-            "init --if-absent",
-            "init --node vault",
-            "init --node gateway --host gw.example",
-            "init --client reports --scopes file:read,http:* --expires 10m",
-            "init --renew reports",
-        ] {
-            assert!(parse(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "init --node vault --client reports --scopes a:b",
-            "init --node vault --trust-domain x",
-            "init --client reports",
-            "init --scopes a:b",
-            "init --renew a --if-absent",
-            "init --client a --scopes a:b --host h",
-            "token create --name a",
-            "token create --name a --scopes b:c --expires 30",
-            "token revoke",
-        ] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
-        let Command::Token(TokenCommand::Create {
-            scopes, expires, ..
-        }) = parse("token create --name a --scopes b:c,d:*")
-            .unwrap()
-            .command
-        else {
-            panic!("no token");
-        };
-        assert_eq!(scopes, ["b:c", "d:*"]);
-        assert_eq!(expires, Duration::from_secs(30 * 86_400));
-    }
-}
+mod tests;

@@ -1,6 +1,5 @@
 //! `gearmesh tool call NAME ..`.
 
-use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -8,6 +7,7 @@ use gearmesh_catalog::{Approval, Catalog, Effect, Tool};
 use serde_json::{Map, Value};
 
 use crate::app::App;
+use crate::ask::ask;
 use crate::client::{Client, built_in, catalog_of};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -133,31 +133,17 @@ fn show(output: &mut Output, answer: &Value) -> Result<(), Error> {
 pub(crate) fn confirm(app: &mut App, tool: &Tool, params: &Value) -> Result<(), Error> {
     let class = tool.class_of(params);
     let must_ask = class.effect == Effect::Destructive && tool.approval >= Approval::Confirm;
-    if !must_ask || app.globals.yes {
+    if !must_ask {
         return Ok(());
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::Usage {
-            message: format!("`{}` cannot be taken back", tool.id),
-            help: Some("say --yes to agree".to_owned()),
-        });
-    }
-    app.output.draw(&format!(
-        "{} {}\ncannot be taken back; go on? [y/N] ",
+    let question = format!(
+        "{} {}\ncannot be taken back; go on?",
         tool.id,
         printable(&params.to_string())
-    ));
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(Error::System)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        Ok(())
-    } else {
-        Err(Error::Interrupted {
-            message: "nothing was done".to_owned(),
-            help: None,
-        })
-    }
+    );
+    ask(
+        app,
+        &format!("`{}` cannot be taken back", tool.id),
+        &question,
+    )
 }

@@ -13,6 +13,10 @@ use tonic::Status;
 
 use crate::access;
 use crate::error::Error;
+use crate::text::field;
+
+/// Items that are asked for at once, the most that a page of the orchestrator has.
+const PAGE: usize = 200;
 
 /// A server and what is known of it.
 #[derive(Debug, Clone)]
@@ -35,11 +39,12 @@ pub(crate) fn built_in() -> Result<Catalog, Error> {
 }
 
 impl Client {
-    /// A client that knows the tools of orchestrator and scheduler. Connects at the first call.
+    /// A client that knows the tools of orchestrator, scheduler and vault. Connects at the
+    /// first call.
     pub(crate) fn of_runs(url: &str, timeout: Option<Duration>) -> Result<Self, Error> {
         let catalog = Catalog::build(&[Source {
             descriptors: DESCRIPTORS,
-            engines: Engines::Only(&["orchestrator", "scheduler"]),
+            engines: Engines::Only(&["orchestrator", "scheduler", "vault"]),
         }])?;
         Self::with(url, Arc::new(catalog), timeout)
     }
@@ -129,6 +134,38 @@ impl Client {
         match self.open(tool, params, key).await {
             Ok(messages) => Ok(messages),
             Err(status) => Err(self.failed(&status)),
+        }
+    }
+
+    /// As [`Client::call`], of a tool whose answer is a stream.
+    pub(crate) async fn call_stream(&self, id: &str, params: Value) -> Result<Messages, Error> {
+        let tool = self.tool(id)?;
+        self.stream(&tool, params, None).await
+    }
+
+    /// The items of a list under `key`, page by page, up to so many; and whether there are
+    /// more.
+    pub(crate) async fn pages(
+        &self,
+        id: &str,
+        mut params: Value,
+        key: &str,
+        most: usize,
+    ) -> Result<(Vec<Value>, bool), Error> {
+        let mut items: Vec<Value> = Vec::new();
+        loop {
+            params["pageSize"] = (most - items.len()).clamp(1, PAGE).into();
+            let mut answer = self.call(id, params.clone()).await?;
+            if let Some(Value::Array(found)) = answer.get_mut(key).map(Value::take) {
+                items.extend(found);
+            }
+            let next = field(&answer, "nextPageToken");
+            if next.is_empty() || items.len() >= most {
+                let more = !next.is_empty() || items.len() > most;
+                items.truncate(most);
+                return Ok((items, more));
+            }
+            params["pageToken"] = next.into();
         }
     }
 

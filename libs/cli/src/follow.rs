@@ -11,7 +11,9 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::feed;
 use crate::interrupts::Interrupts;
+use crate::keyboard::Keyboard;
 use crate::output::Output;
+use crate::text::{field, printable};
 use crate::viewer::Viewer;
 
 /// Pictures of a terminal are this far apart: ten a second are as many as one can see.
@@ -22,9 +24,20 @@ const REDRAW: Duration = Duration::from_millis(100);
 pub(crate) struct Limits<'a> {
     pub(crate) interrupts: &'a mut Interrupts,
     pub(crate) timeout: Option<Duration>,
+    /// Leave a run that waits for nothing but people.
+    pub(crate) until_asked: bool,
 }
 
-/// Watches a run to its end; the result document.
+/// How watching ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// The run has ended; its document.
+    Ended(Value),
+    /// The run goes on, and it was said how to return.
+    Left,
+}
+
+/// Watches a run to its end, or until it is left.
 ///
 /// # Errors
 /// [`Error::Interrupted`] and [`Error::Unfinished`] say how to return; the run goes on.
@@ -34,13 +47,15 @@ pub(crate) async fn follow(
     viewer: &mut Viewer,
     limits: Limits<'_>,
     output: &mut Output,
-) -> Result<Value, Error> {
+) -> Result<Ending, Error> {
     let start = Instant::now();
     let now = || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut events = pin!(feed::events(client.clone(), run));
     let mut redraw = interval(REDRAW);
     redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let deadline = limits.timeout.map(|t| start + t);
+    let mut keyboard = viewer.is_tree().then(Keyboard::open).flatten();
+    let mut asked = false;
     let ended = loop {
         tokio::select! {
             biased;
@@ -48,11 +63,18 @@ pub(crate) async fn follow(
             () = sleep_until(deadline.unwrap_or(start)), if deadline.is_some() => {
                 break Err(unfinished(run, limits.timeout.unwrap_or_default()));
             }
+            () = Keyboard::quit(&mut keyboard) => break Ok(None),
             event = events.next() => match event {
                 Some(Ok(event)) => {
                     viewer.event(&event, now(), output)?;
                     if feed::is_end(&event) {
-                        break Ok(event);
+                        break Ok(Some(event));
+                    }
+                    asked |= limits.until_asked && waits_for_people(&event);
+                    if asked && is_waiting(client, run).await? {
+                        viewer.close(now(), output);
+                        tell_questions(client, run, output).await?;
+                        return Ok(Ending::Left);
                     }
                 }
                 Some(Err(error)) => break Err(error),
@@ -62,10 +84,45 @@ pub(crate) async fn follow(
         }
     };
     viewer.close(now(), output);
-    match ended?.get_mut("run").map(Value::take) {
-        Some(document) if document.is_object() => Ok(document),
-        _ => document(client, run).await,
+    drop(keyboard);
+    let Some(mut event) = ended? else {
+        output.note(&format!("{run} goes on; gearmesh run watch {run}"));
+        return Ok(Ending::Left);
+    };
+    Ok(Ending::Ended(match event.get_mut("run").map(Value::take) {
+        Some(document) if document.is_object() => document,
+        _ => document(client, run).await?,
+    }))
+}
+
+/// Whether a task asks people something.
+fn waits_for_people(event: &Value) -> bool {
+    field(event, "status") == "waiting" && ["approval", "decision"].contains(&field(event, "note"))
+}
+
+/// Whether nothing of the run is under way.
+async fn is_waiting(client: &Client, run: &str) -> Result<bool, Error> {
+    Ok(field(&document(client, run).await?, "status") == "waiting")
+}
+
+/// Says what a run asks, and how it is answered.
+async fn tell_questions(client: &Client, run: &str, output: &mut Output) -> Result<(), Error> {
+    /// Questions that are shown; `approval list` has all.
+    const SHOWN: usize = 5;
+    let params = json!({"runId": run});
+    let (questions, more) = client
+        .pages("orchestrator.list_approvals", params, "approvals", SHOWN)
+        .await?;
+    output.note(&format!("{run} waits for people"));
+    for question in &questions {
+        let id = printable(field(question, "approvalId")).into_owned();
+        let message = printable(field(question, "message")).into_owned();
+        output.note(&format!("  {message}\n  gearmesh approval approve {id}"));
     }
+    if more {
+        output.note("  gearmesh approval list shows all");
+    }
+    Ok(())
 }
 
 /// How a run stands.

@@ -13,9 +13,15 @@
 
 mod access;
 mod app;
+mod apply;
+mod approval;
 mod args;
+mod artifacts;
+mod ask;
 mod call;
 mod client;
+mod data;
+mod documents;
 mod error;
 mod exit;
 mod explain;
@@ -26,13 +32,19 @@ mod globals;
 mod host;
 mod init;
 mod interrupts;
+mod keyboard;
 mod nearest;
+mod outline;
 mod output;
 mod params;
 mod plan;
+mod record;
 mod report;
+mod request;
+mod retry;
 mod row;
 mod run;
+mod run_args;
 mod runs;
 mod schedule;
 mod schedule_args;
@@ -49,6 +61,8 @@ mod validate;
 mod verdict;
 mod viewer;
 mod words;
+mod workflow;
+mod workflow_args;
 
 pub use app::main;
 pub use starter::{

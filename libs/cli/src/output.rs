@@ -23,6 +23,9 @@ pub(crate) enum Format {
 /// Columns of a terminal that does not tell.
 const WIDTH_DEFAULT: usize = 100;
 
+/// Lines of a terminal that does not tell.
+const HEIGHT_DEFAULT: usize = 24;
+
 /// The streams and how they are used.
 pub(crate) struct Output {
     out: Box<dyn Write + Send>,
@@ -69,11 +72,19 @@ impl Output {
 
     /// Columns of the terminal behind standard error.
     pub(crate) fn width(&self) -> usize {
-        rustix::termios::tcgetwinsize(io::stderr())
-            .ok()
-            .map(|size| usize::from(size.ws_col))
-            .filter(|columns| *columns > 0)
-            .unwrap_or(WIDTH_DEFAULT)
+        self.size().0
+    }
+
+    /// Columns and lines of the terminal behind standard error.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
+        let of = |cells: Option<u16>, default: usize| {
+            cells.map(usize::from).filter(|n| *n > 0).unwrap_or(default)
+        };
+        (
+            of(size.map(|s| s.ws_col), WIDTH_DEFAULT),
+            of(size.map(|s| s.ws_row), HEIGHT_DEFAULT),
+        )
     }
 
     /// Writes lines of data.
@@ -81,11 +92,20 @@ impl Output {
     /// # Errors
     /// [`Error::Closed`] when nobody reads any more.
     pub(crate) fn data(&mut self, text: &str) -> Result<(), Error> {
+        if text.ends_with('\n') {
+            return self.bytes(text.as_bytes());
+        }
+        // In one piece, so that lines of several writers stay lines.
+        self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// Writes data as it is.
+    ///
+    /// # Errors
+    /// As [`Output::data`].
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut write = || {
-            self.out.write_all(text.as_bytes())?;
-            if !text.ends_with('\n') {
-                self.out.write_all(b"\n")?;
-            }
+            self.out.write_all(bytes)?;
             self.out.flush()
         };
         write().map_err(|source| match source.kind() {

@@ -7,6 +7,7 @@ use crate::args::pair;
 use crate::error::Error;
 use crate::file::WorkflowFile;
 use crate::nearest::nearest;
+use crate::text::printable;
 
 /// Parameters, and what else was said about the call.
 #[derive(Debug, Default, PartialEq)]
@@ -18,15 +19,16 @@ pub(crate) struct CallArgs {
 /// Reads the parameters of a call by the tool's schema.
 pub(crate) fn read(tool: &Tool, words: &[String]) -> Result<CallArgs, Error> {
     let mut reader = Reader {
-        tool,
+        schema: &tool.input_schema,
+        name: &tool.id,
+        noun: "parameter",
+        known: &["params", "idempotencyKey"],
+        more: format!("gearmesh tool show {}", tool.id),
         out: CallArgs::default(),
     };
-    let mut words = words.iter().map(String::as_str).peekable();
+    let mut words = words.iter().map(String::as_str);
     while let Some(word) = words.next() {
-        let (name, attached) = match word.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (word, None),
-        };
+        let (name, attached) = Reader::parts(word);
         let mut value = |what: &str| match attached.or_else(|| words.next()) {
             Some(value) => Ok(value),
             None => Err(Error::usage(format!("`{name}` needs {what}"))),
@@ -35,33 +37,57 @@ pub(crate) fn read(tool: &Tool, words: &[String]) -> Result<CallArgs, Error> {
             "--params" => reader.whole(value("a JSON object, or `-`")?)?,
             "--idempotency-key" => reader.out.key = Some(value("a key")?.to_owned()),
             "-p" | "--param" => reader.pair(value("KEY=VALUE")?)?,
-            _ if name.starts_with("--") => {
-                let field = reader.field(name)?;
-                match (field.is_flag, attached) {
-                    (true, None) => reader.put(&field, Value::Bool(!field.negated))?,
-                    (true, Some(text)) => reader.put(&field, typed(&field.schema, text))?,
-                    (false, _) => {
-                        let text = value("a value")?;
-                        reader.put_text(&field, text)?;
-                    }
-                }
-            }
-            _ => {
-                return Err(Error::Usage {
-                    message: format!("`{word}` is no flag"),
-                    help: Some(format!(
-                        "parameters are given by name; gearmesh tool show {}",
-                        tool.id
-                    )),
-                });
-            }
+            _ => reader.flag(word, &mut words)?,
         }
     }
     Ok(reader.out)
 }
 
+/// Reads the inputs of a workflow by their schema. `known` are flags of the command, so
+/// that a slip in one of them is told.
+pub(crate) fn inputs(
+    workflow: &str,
+    schema: &Value,
+    known: &[&str],
+    words: &[String],
+) -> Result<Map<String, Value>, Error> {
+    let names: Vec<String> = schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(Map::keys)
+        .map(|name| format!("--{}", kebab(name)))
+        .collect();
+    let mut reader = Reader {
+        schema,
+        name: workflow,
+        noun: "input",
+        known,
+        more: if names.is_empty() {
+            "it has no inputs".to_owned()
+        } else {
+            format!("its inputs are {}", names.join(", "))
+        },
+        out: CallArgs::default(),
+    };
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        reader.flag(word, &mut words)?;
+    }
+    Ok(reader.out.params)
+}
+
 struct Reader<'a> {
-    tool: &'a Tool,
+    /// Of an object.
+    schema: &'a Value,
+    /// Whose parameters they are.
+    name: &'a str,
+    /// What one of them is called.
+    noun: &'static str,
+    /// Flags that are none of them.
+    known: &'a [&'a str],
+    /// Where all of them are told.
+    more: String,
     out: CallArgs,
 }
 
@@ -76,6 +102,38 @@ struct Field {
 }
 
 impl Reader<'_> {
+    /// The name of a flag, and the value behind its `=`.
+    fn parts(word: &str) -> (&str, Option<&str>) {
+        match word.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word, None),
+        }
+    }
+
+    /// `--NAME`, `--NAME=VALUE`, `--no-NAME`, or `--NAME` with the next word as its value.
+    fn flag<'w>(
+        &mut self,
+        word: &'w str,
+        words: &mut impl Iterator<Item = &'w str>,
+    ) -> Result<(), Error> {
+        let (name, attached) = Self::parts(word);
+        if !name.starts_with("--") {
+            return Err(Error::Usage {
+                message: format!("`{}` is no flag", printable(word)),
+                help: Some(format!("{}s are given by name; {}", self.noun, self.more)),
+            });
+        }
+        let field = self.field(name)?;
+        match (field.is_flag, attached) {
+            (true, None) => self.put(&field, Value::Bool(!field.negated)),
+            (true, Some(text)) => self.put(&field, typed(&field.schema, text)),
+            (false, _) => match attached.or_else(|| words.next()) {
+                Some(text) => self.put_text(&field, text),
+                None => Err(Error::usage(format!("`{name}` needs a value"))),
+            },
+        }
+    }
+
     /// `--params JSON`, or `-` for standard input.
     fn whole(&mut self, text: &str) -> Result<(), Error> {
         let read = if text == "-" {
@@ -125,7 +183,7 @@ impl Reader<'_> {
     }
 
     fn find(&self, name: &str) -> Option<Field> {
-        let mut schema = &self.tool.input_schema;
+        let mut schema = self.schema;
         let mut path = Vec::new();
         for part in name.split('.') {
             let properties = schema.get("properties").and_then(Value::as_object);
@@ -151,21 +209,17 @@ impl Reader<'_> {
     }
 
     fn unknown(&self, name: &str) -> Error {
-        let properties = self
-            .tool
-            .input_schema
-            .get("properties")
-            .and_then(Value::as_object);
+        let properties = self.schema.get("properties").and_then(Value::as_object);
         let names = properties
             .into_iter()
             .flat_map(Map::keys)
             .map(String::as_str);
-        let near = nearest(name, names.chain(["params", "idempotencyKey"]));
+        let near = nearest(name, names.chain(self.known.iter().copied()));
         Error::Usage {
-            message: format!("`{}` has no parameter `{name}`", self.tool.id),
+            message: format!("`{}` has no {} `{}`", self.name, self.noun, printable(name)),
             help: Some(match near {
                 Some(near) => format!("did you mean `--{}`?", kebab(near)),
-                None => format!("gearmesh tool show {}", self.tool.id),
+                None => self.more.clone(),
             }),
         }
     }
@@ -239,7 +293,7 @@ impl Reader<'_> {
 }
 
 /// A value of the schema's type; what cannot be one stays text, and the answer names it.
-fn typed(schema: &Value, text: &str) -> Value {
+pub(crate) fn typed(schema: &Value, text: &str) -> Value {
     if is_text(schema) {
         return Value::String(text.to_owned());
     }
@@ -325,6 +379,30 @@ mod tests {
             params("http.request", "--allow-status [1,2]"),
             Ok(json!({"allowStatus": [1, 2]}))
         );
+    }
+
+    #[test]
+    fn inputs_of_a_workflow_are_typed_by_their_schema() {
+        let schema = json!({"type": "object", "properties": {
+            "orderId": {"type": "integer"}, "to": {"type": "array", "items": {"type": "string"}},
+            "dry": {"type": "boolean"}, "note": {"type": "string"},
+        }});
+        let read = |line: &str| match inputs("refund", &schema, &["watch"], &words(line)) {
+            Ok(values) => Ok(Value::from(values)),
+            Err(e) => Err(format!("{e}; {}", e.report().help.join(" "))),
+        };
+        assert_eq!(
+            read("--order-id 5 --to a --to=b --dry --note 7"),
+            Ok(json!({"orderId": 5, "to": ["a", "b"], "dry": true, "note": "7"}))
+        );
+        assert_eq!(read("--no-dry"), Ok(json!({"dry": false})));
+        assert_eq!(
+            read("--wach"),
+            Err("`refund` has no input `wach`; did you mean `--watch`?".into())
+        );
+        assert!(read("--xyz 1").unwrap_err().contains("--order-id, --to"));
+        assert!(read("b.yaml").unwrap_err().contains("`b.yaml` is no flag"));
+        assert_eq!(read("--note"), Err("`--note` needs a value; ".into()));
     }
 
     #[test]

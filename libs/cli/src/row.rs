@@ -10,28 +10,38 @@ use crate::text::{duration, field, printable, shorten};
 pub(crate) enum Status {
     Pending,
     Running,
+    /// Waits before a further attempt or round.
     Retrying,
+    /// Waits for people, an event, a time or another run.
+    Waiting,
     Succeeded,
     Failed,
     Skipped,
     Cancelled,
+    /// Its effect was taken back.
+    Undone,
 }
 
 impl Status {
     pub(crate) fn of(text: &str) -> Self {
         match text {
-            "running" | "waiting" => Self::Running,
-            "retrying" => Self::Retrying,
+            "running" | "undoing" => Self::Running,
+            "retrying" | "repeating" => Self::Retrying,
+            "waiting" => Self::Waiting,
             "succeeded" | "success" => Self::Succeeded,
             "failed" => Self::Failed,
             "skipped" => Self::Skipped,
             "cancelled" => Self::Cancelled,
+            "undone" => Self::Undone,
             _ => Self::Pending,
         }
     }
 
     pub(crate) fn is_end(self) -> bool {
-        !matches!(self, Self::Pending | Self::Running | Self::Retrying)
+        !matches!(
+            self,
+            Self::Pending | Self::Running | Self::Retrying | Self::Waiting
+        )
     }
 
     /// Two characters and what they mean to the eye.
@@ -40,10 +50,12 @@ impl Status {
             Self::Pending => ("  ", Tone::Quiet),
             Self::Running => ("..", Tone::Notice),
             Self::Retrying => ("~~", Tone::Notice),
+            Self::Waiting => ("::", Tone::Notice),
             Self::Succeeded => ("ok", Tone::Good),
             Self::Failed => ("!!", Tone::Bad),
             Self::Skipped => ("--", Tone::Quiet),
             Self::Cancelled => ("xx", Tone::Bad),
+            Self::Undone => ("<<", Tone::Notice),
         }
     }
 }
@@ -60,19 +72,23 @@ pub(crate) struct Row {
     pub(crate) attempt: u64,
     /// Place in the order of ends; 0: has not ended.
     pub(crate) ended: usize,
+    /// The row of the group in which it stands.
+    pub(crate) group: Option<usize>,
+    pub(crate) items: Option<Items>,
     note: String,
+    /// The word of the status, where one mark stands for several.
+    word: String,
     duration: Option<u64>,
     /// When the attempt or the wait began, on the viewer's clock.
     since: u64,
-    /// How long the wait before the next attempt takes.
+    /// How long the wait takes.
     wait: u64,
-    items: Option<Items>,
 }
 
-/// Progress of an `each` task.
+/// Progress of an `each` task, or of a task within one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Items {
-    total: u64,
+pub(crate) struct Items {
+    pub(crate) total: u64,
     done: u64,
     failed: u64,
 }
@@ -85,11 +101,13 @@ impl Row {
             status: Status::Pending,
             attempt: 0,
             ended: 0,
+            group: None,
+            items: None,
             note: String::new(),
+            word: String::new(),
             duration: None,
             since: 0,
             wait: 0,
-            items: None,
         }
     }
 
@@ -97,17 +115,6 @@ impl Row {
     pub(crate) fn restore(&mut self, task: &Value, now: u64) {
         let number = |name: &str| task.get(name).and_then(Value::as_u64);
         let status = Status::of(field(task, "status"));
-        if self.status == status {
-            return;
-        }
-        self.status = status;
-        self.attempt = number("attempts").unwrap_or_default();
-        self.duration = number("duration").filter(|_| status.is_end());
-        self.since = now.saturating_sub(number("duration").unwrap_or_default());
-        self.note = match task.get("error").filter(|e| e.is_object()) {
-            Some(error) => error_note(error),
-            None => printable(field(task, "reason")).into_owned(),
-        };
         if let Some(items) = task.get("items").filter(|i| i.is_object()) {
             let number = |name: &str| items.get(name).and_then(Value::as_u64).unwrap_or_default();
             let failed = number("failed");
@@ -117,13 +124,31 @@ impl Row {
                 failed,
             });
         }
+        if self.status == status {
+            return;
+        }
+        self.status = status;
+        self.attempt = number("attempts").unwrap_or_default();
+        self.duration = number("duration").filter(|_| status.is_end());
+        self.since = now.saturating_sub(number("duration").unwrap_or_default());
+        self.note = match task.get("error").filter(|e| e.is_object()) {
+            Some(error) => error_note(error),
+            None if status == Status::Waiting => awaited(field(task, "waitsFor")),
+            None => printable(field(task, "reason")).into_owned(),
+        };
+        for (name, word) in [("reused", "reused"), ("cached", "from the cache")] {
+            if task.get(name).and_then(Value::as_bool) == Some(true) && self.note.is_empty() {
+                word.clone_into(&mut self.note);
+            }
+        }
     }
 
     /// Takes in an event of the task. `now` is the viewer's clock in milliseconds.
-    pub(crate) fn apply(&mut self, event: &Value, now: u64) {
+    /// `of_item`: it is of one item alone.
+    pub(crate) fn apply(&mut self, event: &Value, of_item: bool, now: u64) {
         let status = Status::of(field(event, "status"));
         let number = |name: &str| event.get(name).and_then(Value::as_u64);
-        if event.get("item").is_some_and(|i| !i.is_null()) {
+        if of_item {
             self.apply_item(event, status, now);
             return;
         }
@@ -143,39 +168,76 @@ impl Row {
         if status != Status::Running || self.status != Status::Running {
             self.since = now;
         }
+        field(event, "status").clone_into(&mut self.word);
         self.status = status;
         self.attempt = number("attempt").filter(|a| *a > 0).unwrap_or(self.attempt);
         self.wait = 0;
-        self.note = if expanded { String::new() } else { note };
+        self.note = match status {
+            Status::Waiting => awaited(&note),
+            _ if expanded => String::new(),
+            _ => note,
+        };
         if let Some(error) = event.get("error").filter(|e| e.is_object()) {
-            self.note = error_note(error);
+            self.note = match status {
+                Status::Waiting => format!("{}: {}", self.note, error_note(error)),
+                _ => error_note(error),
+            };
         }
         match status {
-            Status::Retrying => self.wait = number("duration").unwrap_or_default(),
+            Status::Retrying | Status::Waiting => {
+                self.wait = number("duration").unwrap_or_default();
+            }
             _ if status.is_end() => self.duration = Some(number("duration").unwrap_or_default()),
             _ => {}
         }
     }
 
     fn apply_item(&mut self, event: &Value, status: Status, now: u64) {
-        if self.status == Status::Pending {
+        if self.status == Status::Pending || self.status.is_end() && !status.is_end() {
             self.status = Status::Running;
             self.since = now;
         }
         let items = self.items.get_or_insert_default();
-        if status.is_end() {
+        if status.is_end() && status != Status::Undone {
             items.done += 1;
             items.failed += u64::from(status == Status::Failed);
         }
         if status == Status::Succeeded {
             self.note.clear();
         }
+        let place = place(event);
         if let Some(error) = event.get("error").filter(|e| e.is_object()) {
-            let index = event
-                .get("item")
-                .and_then(Value::as_u64)
-                .unwrap_or_default();
-            self.note = format!("item {index}: {}", error_note(error));
+            self.note = format!("item {place}: {}", error_note(error));
+        } else if status == Status::Waiting {
+            let awaited = awaited(&printable(field(event, "note")));
+            self.note = format!("item {place} {awaited}");
+        }
+    }
+
+    /// Ends a task within an `each` group, whose own end is told only item by item.
+    pub(crate) fn settle(&mut self, total: u64, now: u64) {
+        let Some(items) = self.items.filter(|_| self.status == Status::Running) else {
+            return;
+        };
+        if total > 0 && items.done < total {
+            return;
+        }
+        self.end(now);
+    }
+
+    /// Ends it with its group.
+    pub(crate) fn end(&mut self, now: u64) {
+        if self.status.is_end() {
+            return;
+        }
+        self.duration = Some(now.saturating_sub(self.since));
+        self.status = match self.items {
+            Some(items) if items.failed > 0 => Status::Failed,
+            Some(items) if items.done > 0 => Status::Succeeded,
+            _ => Status::Skipped,
+        };
+        if self.status == Status::Skipped {
+            self.duration = Some(0);
         }
     }
 
@@ -192,16 +254,26 @@ impl Row {
                 total => format!("{}/{total}{failed}", items.done),
             });
         }
-        if self.status == Status::Retrying {
-            let left = (self.since + self.wait).saturating_sub(now);
-            parts.push(format!(
-                "retrying in {}.{} s: {}",
-                left / 1000,
-                left % 1000 / 100,
-                self.note
-            ));
-        } else if !self.note.is_empty() {
-            parts.push(self.note.clone());
+        let left = (self.since + self.wait).saturating_sub(now);
+        match self.status {
+            Status::Retrying => {
+                let word = match self.word.as_str() {
+                    "repeating" => "again",
+                    _ => "retrying",
+                };
+                let why = match self.note.as_str() {
+                    "" => String::new(),
+                    note => format!(": {note}"),
+                };
+                parts.push(format!("{word} in {}{why}", short(left)));
+            }
+            Status::Waiting if self.wait > 0 => {
+                parts.push(format!("{}, {} left", self.note, short(left)));
+            }
+            Status::Running if self.word == "undoing" => parts.push("undoing".to_owned()),
+            Status::Undone => parts.push("undone".to_owned()),
+            _ if !self.note.is_empty() => parts.push(self.note.clone()),
+            _ => {}
         }
         if self.attempt > 1 {
             parts.push(format!("attempt {}", self.attempt));
@@ -213,23 +285,20 @@ impl Row {
     pub(crate) fn time(&self, now: u64) -> String {
         match (self.duration, self.status) {
             (Some(ms), _) => duration(ms),
-            (None, Status::Running) => duration(now.saturating_sub(self.since)),
+            (None, Status::Running | Status::Waiting) => duration(now.saturating_sub(self.since)),
             _ => String::new(),
         }
     }
 
-    /// The row with its columns padded to these widths.
-    pub(crate) fn line(&self, widths: &Widths, now: u64, style: Style) -> String {
+    /// The row with its columns padded to these widths; `label` stands for its id.
+    pub(crate) fn line(&self, label: &str, widths: &Widths, now: u64, style: Style) -> String {
         let (mark, tone) = self.status.mark();
         let tone_of_row = if self.status == Status::Skipped {
             Tone::Quiet
         } else {
             Tone::Strong
         };
-        let (id, tool) = (
-            shorten(&self.id, Widths::ID_MAX),
-            shorten(&self.tool, Widths::TOOL_MAX),
-        );
+        let (id, tool) = (shorten(label, widths.id), shorten(&self.tool, widths.tool));
         let id_padded = format!("{id:<width$}", width = widths.id);
         let line = format!(
             "  {}  {}  {tool:<width$}  {:>9}  ",
@@ -238,12 +307,8 @@ impl Row {
             self.time(now),
             width = widths.tool,
         );
-        let room = widths
-            .line
-            .saturating_sub(widths.id + widths.tool + 21)
-            .clamp(12, NOTE_MAX);
         let remark = self.remark(now);
-        let remark = shorten(&remark, room);
+        let remark = shorten(&remark, widths.remark);
         let remark = if matches!(self.status, Status::Failed | Status::Retrying) {
             style.paint(tone, &remark)
         } else {
@@ -258,28 +323,68 @@ impl Row {
 pub(crate) struct Widths {
     pub(crate) id: usize,
     pub(crate) tool: usize,
-    pub(crate) line: usize,
+    pub(crate) remark: usize,
 }
 
 impl Widths {
-    pub(crate) const ID_MAX: usize = 32;
-    pub(crate) const TOOL_MAX: usize = 28;
+    const ID_MAX: usize = 32;
+    const TOOL_MAX: usize = 28;
+    /// Mark, time and the blanks between columns.
+    const FIXED: usize = 21;
+    /// A remark of fewer characters says nothing: names give way to it.
+    const REMARK_MIN: usize = 20;
+    /// A name of fewer characters is none.
+    const NAME_MIN: usize = 8;
 
-    /// Widths for these rows.
-    pub(crate) fn of(rows: &[Row], line: usize) -> Self {
-        let widest = |of: fn(&Row) -> &str, max: usize| {
-            rows.iter()
-                .map(|r| of(r).chars().count())
-                .max()
-                .unwrap_or(0)
-                .min(max)
-        };
+    /// Widths for labels and tools of these many characters, within a line.
+    pub(crate) fn of(id: usize, tool: usize, line: usize) -> Self {
+        let room = line.saturating_sub(Self::FIXED + Self::REMARK_MIN);
+        let mut id = id.min(Self::ID_MAX);
+        let mut tool = tool.min(Self::TOOL_MAX);
+        if id + tool > room {
+            // The name of the task says more than that of its tool.
+            tool = tool.min(room.saturating_sub(id).max(Self::NAME_MIN));
+            id = id.min(room.saturating_sub(tool).max(Self::NAME_MIN));
+        }
         Self {
-            id: widest(|r| &r.id, Self::ID_MAX),
-            tool: widest(|r| &r.tool, Self::TOOL_MAX),
-            line,
+            id,
+            tool,
+            remark: line.saturating_sub(id + tool + Self::FIXED).min(NOTE_MAX),
         }
     }
+}
+
+/// What is waited for, in words.
+fn awaited(kind: &str) -> String {
+    let words = match kind {
+        "approval" => "waits for approval",
+        "decision" => "waits for a decision",
+        "event" => "waits for an event",
+        "time" => "waits",
+        "workflow" => "waits for its run",
+        "" => "waits",
+        who => return format!("waits; {} has answered", printable(who)),
+    };
+    words.to_owned()
+}
+
+/// The items of an event, from the outermost group to its own.
+fn place(event: &Value) -> String {
+    let path = event.get("path").and_then(Value::as_array);
+    let all = path.into_iter().flatten().chain(event.get("item"));
+    let all: Vec<String> = all
+        .filter_map(Value::as_u64)
+        .map(|index| index.to_string())
+        .collect();
+    all.join(".")
+}
+
+/// A wait as `0.4 s`, or as longer times are written.
+fn short(ms: u64) -> String {
+    if ms < 60_000 {
+        return format!("{}.{} s", ms / 1000, ms % 1000 / 100);
+    }
+    duration(ms)
 }
 
 fn error_note(error: &Value) -> String {
@@ -289,4 +394,28 @@ fn error_note(error: &Value) -> String {
         field(error, "message")
     ))
     .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_fit_into_the_line_and_names_keep_what_they_need() {
+        assert_eq!(
+            Widths::of(5, 12, 100),
+            Widths {
+                id: 5,
+                tool: 12,
+                remark: 62
+            }
+        );
+        assert_eq!(Widths::of(90, 90, 200).id, Widths::ID_MAX);
+        for line in [60, 80, 100, 200] {
+            let Widths { id, tool, remark } = Widths::of(90, 90, line);
+            assert!(id + tool + remark + Widths::FIXED <= line, "{line}");
+            assert!(remark >= 12, "{line}: {remark}");
+        }
+        assert_eq!(Widths::of(5, 12, usize::MAX).remark, NOTE_MAX);
+    }
 }

@@ -2,16 +2,23 @@
 //!
 //! Pure: time comes in, text goes out, so that every picture is a test.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use crate::outline::Outline;
 use crate::row::{Row, Status, Widths};
 use crate::style::{Style, Tone};
-use crate::text::{field, printable};
+use crate::text::{field, printable, shorten};
 
 /// Rows that are shown whole; of more tasks only those that matter now.
 pub(crate) const ROWS_MAX: usize = 12;
+
+/// Lines of the terminal that stay free of rows: head, counts, and the one below.
+const LINES_BESIDE: usize = 3;
+
+/// Groups that are nested in each other, at most: the language's own limit.
+const DEPTH_MAX: usize = 8;
 
 /// A run as it is known to a watcher.
 #[derive(Debug, Clone, Default)]
@@ -19,16 +26,25 @@ pub(crate) struct Tree {
     run: String,
     workflow: String,
     rows: Vec<Row>,
+    /// The rows as they are shown: each group before its inner tasks.
+    order: Vec<usize>,
     index: HashMap<String, usize>,
-    tools: HashMap<String, String>,
+    outline: Outline,
+    /// The group of each inner task.
+    groups: HashMap<String, String>,
     ends: usize,
 }
 
 impl Tree {
-    /// A tree that knows which tool each task calls.
-    pub(crate) fn new(tools: HashMap<String, String>) -> Self {
+    /// A tree that knows what each task calls and where it stands, as far as it is known.
+    pub(crate) fn new(outline: Outline) -> Self {
+        let groups = outline
+            .inner
+            .iter()
+            .flat_map(|(group, inner)| inner.iter().map(|id| (id.clone(), group.clone())));
         Self {
-            tools,
+            groups: groups.collect(),
+            outline,
             ..Self::default()
         }
     }
@@ -43,14 +59,71 @@ impl Tree {
             return None;
         }
         let at = self.row_of(task);
-        let row = &mut self.rows[at];
+        let of_item = event.get("item").is_some_and(|i| !i.is_null()) || self.is_inner(at, event);
+        let total = self.total(at);
+        let row = self.rows.get_mut(at)?;
         let before = row.status;
-        row.apply(event, now);
+        row.apply(event, of_item, now);
+        if of_item && total.is_some() {
+            row.settle(total.unwrap_or_default(), now);
+        }
         if row.status.is_end() && !before.is_end() {
-            self.ends += 1;
-            row.ended = self.ends;
+            self.ended(at);
+            self.end_inner(at, now);
         }
         Some(at)
+    }
+
+    /// Whether an event of a task within a group is of one item of the group.
+    fn is_inner(&self, at: usize, event: &Value) -> bool {
+        let path = event.get("path").and_then(Value::as_array);
+        if path.is_none_or(Vec::is_empty) {
+            return false;
+        }
+        let mut groups = self.groups_of(at).peekable();
+        // Nothing is known of its groups: then each item counts.
+        groups.peek().is_none()
+            || groups.any(|group| self.rows.get(group).is_some_and(|r| r.items.is_some()))
+    }
+
+    /// How many items a task within one `each` group has; `None`: that is not known, or
+    /// its own end is told.
+    fn total(&self, at: usize) -> Option<u64> {
+        let row = self.rows.get(at)?;
+        if row.items.is_some_and(|items| items.total > 0) {
+            return None;
+        }
+        let mut lists = self
+            .groups_of(at)
+            .filter_map(|group| self.rows.get(group)?.items);
+        let total = lists.next()?.total;
+        lists.next().is_none().then_some(total)
+    }
+
+    /// The rows of the groups around a task, the innermost first.
+    fn groups_of(&self, at: usize) -> impl Iterator<Item = usize> {
+        let group = |at: usize| self.rows.get(at).and_then(|row| row.group);
+        std::iter::successors(group(at), move |at| group(*at)).take(DEPTH_MAX)
+    }
+
+    fn ended(&mut self, at: usize) {
+        self.ends += 1;
+        if let Some(row) = self.rows.get_mut(at) {
+            row.ended = self.ends;
+        }
+    }
+
+    /// Ends what stands in a group that has ended.
+    fn end_inner(&mut self, group: usize, now: u64) {
+        let inner: Vec<usize> = (0..self.rows.len())
+            .filter(|at| self.groups_of(*at).any(|g| g == group))
+            .collect();
+        for at in inner {
+            if let Some(row) = self.rows.get_mut(at).filter(|row| !row.status.is_end()) {
+                row.end(now);
+                self.ended(at);
+            }
+        }
     }
 
     fn restore(&mut self, run: &Value, now: u64) {
@@ -64,11 +137,38 @@ impl Tree {
             .flatten();
         for id in ids.filter_map(Value::as_str) {
             self.row_of(id);
+            self.known_inner(id, 0);
         }
-        let tasks = run.get("tasks").and_then(Value::as_object);
+        self.restore_tasks(run, "tasks", None, now);
+        self.restore_tasks(run, "handlers", None, now);
+    }
+
+    /// Makes the rows of the inner tasks of a group that are known.
+    fn known_inner(&mut self, group: &str, depth: usize) {
+        let inner = self.outline.inner.get(group).cloned().unwrap_or_default();
+        for id in inner.iter().filter(|_| depth < DEPTH_MAX) {
+            self.row_of(id);
+            self.known_inner(id, depth + 1);
+        }
+    }
+
+    fn restore_tasks(&mut self, of: &Value, name: &str, group: Option<&str>, now: u64) {
+        let tasks = of.get(name).and_then(Value::as_object);
         for (id, task) in tasks.into_iter().flatten() {
+            if let Some(group) = group {
+                self.groups.insert(id.clone(), group.to_owned());
+            }
             let at = self.row_of(id);
-            self.rows[at].restore(task, now);
+            if let Some(row) = self.rows.get_mut(at) {
+                row.restore(task, now);
+                if row.status.is_end() && row.ended == 0 {
+                    self.ended(at);
+                }
+            }
+            self.restore_tasks(task, "tasks", Some(id), now);
+            if self.rows.get(at).is_some_and(|row| row.status.is_end()) {
+                self.end_inner(at, now);
+            }
         }
     }
 
@@ -76,45 +176,116 @@ impl Tree {
         if let Some(at) = self.index.get(id) {
             return *at;
         }
-        let tool = self.tools.get(id).map_or("", String::as_str);
-        self.rows.push(Row::new(id, tool));
-        self.index.insert(id.to_owned(), self.rows.len() - 1);
-        self.rows.len() - 1
+        let group = self.groups.get(id).cloned().filter(|group| group != id);
+        let group = group.map(|group| self.row_of(&group));
+        let tool = self.outline.tools.get(id).map_or("", String::as_str);
+        let mut row = Row::new(id, tool);
+        row.group = group;
+        let at = self.rows.len();
+        self.rows.push(row);
+        self.index.insert(id.to_owned(), at);
+        // Behind the last that stands in the same group, or behind all.
+        let behind = group.and_then(|group| {
+            let within = |row: &usize| *row == group || self.groups_of(*row).any(|g| g == group);
+            self.order.iter().rposition(within)
+        });
+        match behind {
+            Some(position) => self.order.insert(position + 1, at),
+            None => self.order.push(at),
+        }
+        at
     }
 
     /// The first line: workflow and run.
-    pub(crate) fn head(&self, style: Style) -> String {
-        format!(
-            "{}  {}",
-            style.paint(Tone::Strong, &self.workflow),
-            self.run
-        )
+    pub(crate) fn head(&self, columns: usize, style: Style) -> String {
+        let room = columns.saturating_sub(self.run.chars().count() + 2);
+        let name = shorten(&self.workflow, room);
+        format!("{}  {}", style.paint(Tone::Strong, &name), self.run)
     }
 
-    /// All lines: the head, then a row for each task, or for those that matter now.
-    pub(crate) fn lines(&self, now: u64, width: usize, style: Style) -> Vec<String> {
-        let shown = self.shown();
-        let widths = Widths::of(&self.rows, width);
-        let mut lines = vec![self.head(style)];
-        lines.extend(
-            shown
-                .iter()
-                .map(|at| self.rows[*at].line(&widths, now, style)),
-        );
-        if shown.len() < self.rows.len() {
-            lines.push(style.paint(Tone::Quiet, &format!("  {}", self.counts())));
+    /// The picture for a terminal of so many columns and lines: the head, then a row for
+    /// each task, or for those that matter now.
+    pub(crate) fn lines(
+        &self,
+        now: u64,
+        (columns, lines): (usize, usize),
+        style: Style,
+    ) -> Vec<String> {
+        let most = ROWS_MAX.min(lines.saturating_sub(LINES_BESIDE)).max(1);
+        if self.rows.len() <= most {
+            return self.draw(&self.order, now, columns, style, false);
         }
+        let shown = self.shown(most);
+        let mut lines = self.draw(&shown, now, columns, style, true);
+        let counts = format!("  {}", self.counts());
+        lines.push(style.paint(Tone::Quiet, &shorten(&counts, columns)));
         lines
+    }
+
+    /// The head and all rows, however many.
+    pub(crate) fn all(&self, columns: usize, style: Style) -> Vec<String> {
+        self.draw(&self.order, 0, columns, style, false)
+    }
+
+    /// `flat`: groups are named before their tasks, since not all rows are there.
+    fn draw(
+        &self,
+        shown: &[usize],
+        now: u64,
+        columns: usize,
+        style: Style,
+        flat: bool,
+    ) -> Vec<String> {
+        let labels: Vec<String> = shown.iter().map(|at| self.label(*at, flat)).collect();
+        let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+        let tool = |at: &usize| self.rows.get(*at).map_or(0, |r| r.tool.chars().count());
+        let widths = Widths::of(
+            widest(&mut labels.iter().map(|label| label.chars().count())),
+            widest(&mut shown.iter().map(tool)),
+            columns,
+        );
+        let rows = shown.iter().zip(&labels).filter_map(|(at, label)| {
+            let row = self.rows.get(*at)?;
+            Some(row.line(label, &widths, now, style))
+        });
+        std::iter::once(self.head(columns, style))
+            .chain(rows)
+            .collect()
+    }
+
+    /// The id, indented below its group or behind the names of its groups.
+    fn label(&self, at: usize, flat: bool) -> String {
+        let id = self.rows.get(at).map_or("", |row| row.id.as_str());
+        let groups = self.groups_of(at);
+        if !flat {
+            return format!("{}{id}", "  ".repeat(groups.count()));
+        }
+        let mut names: Vec<&str> = groups
+            .filter_map(|group| self.rows.get(group).map(|row| row.id.as_str()))
+            .collect();
+        names.reverse();
+        names.push(id);
+        names.join(".")
     }
 
     /// One row alone, for output that is not redrawn.
     pub(crate) fn line(&self, at: usize, now: u64, style: Style) -> String {
-        self.rows[at].line(&Widths::of(&self.rows, usize::MAX), now, style)
+        let widest = |of: &dyn Fn(usize) -> usize| (0..self.rows.len()).map(of).max().unwrap_or(0);
+        let labels = widest(&|at| self.label(at, true).chars().count());
+        let tools = widest(&|at| self.rows.get(at).map_or(0, |r| r.tool.chars().count()));
+        let widths = Widths::of(labels, tools, usize::MAX);
+        let label = self.label(at, true);
+        self.rows
+            .get(at)
+            .map(|row| row.line(&label, &widths, now, style))
+            .unwrap_or_default()
     }
 
     /// What a row says but for the time: equal when nothing has changed.
     pub(crate) fn state(&self, at: usize, now: u64) -> String {
-        let row = &self.rows[at];
+        let Some(row) = self.rows.get(at) else {
+            return String::new();
+        };
         format!("{} {}", row.status.mark().0, row.remark(now))
     }
 
@@ -138,6 +309,7 @@ impl Tree {
         for (count, word) in [
             (of(&[Status::Running]), "running"),
             (of(&[Status::Retrying]), "retrying"),
+            (of(&[Status::Waiting]), "waiting"),
             (of(&[Status::Failed, Status::Cancelled]), "failed"),
         ] {
             if count > 0 {
@@ -147,213 +319,42 @@ impl Tree {
         parts.join(", ")
     }
 
-    /// Rows that are shown, in order: all, or running and failed ones and those that ended last.
-    fn shown(&self) -> Vec<usize> {
-        if self.rows.len() <= ROWS_MAX {
-            return (0..self.rows.len()).collect();
-        }
-        let mut ranked: Vec<usize> = (0..self.rows.len())
-            .filter(|at| self.rows[*at].status != Status::Pending)
+    /// Rows that matter now, in their order: those under way, failed ones, and those that
+    /// ended last. A group whose inner tasks are shown says nothing more.
+    fn shown(&self, most: usize) -> Vec<usize> {
+        let busy: HashSet<usize> = (0..self.rows.len())
+            .filter(|at| {
+                let row = self.rows.get(*at);
+                row.is_some_and(|r| !r.status.is_end() && r.status != Status::Pending)
+            })
+            .filter_map(|at| self.rows.get(at)?.group)
             .collect();
-        ranked.sort_by_key(|at| {
-            let row = &self.rows[*at];
-            let rank = match row.status {
-                Status::Running | Status::Retrying => 0,
-                Status::Failed | Status::Cancelled => 1,
-                _ => 2,
-            };
-            (rank, usize::MAX - row.ended)
-        });
-        ranked.truncate(ROWS_MAX);
+        let mut ranked: Vec<(usize, usize, usize)> = self
+            .order
+            .iter()
+            .enumerate()
+            .filter_map(|(place, at)| {
+                let row = self.rows.get(*at)?;
+                let rank = match row.status {
+                    Status::Pending => return None,
+                    _ if busy.contains(at) && row.items.is_none() => 3,
+                    Status::Running | Status::Retrying | Status::Waiting => 0,
+                    Status::Failed | Status::Cancelled => 1,
+                    _ => 2,
+                };
+                Some((rank, usize::MAX - row.ended, place))
+            })
+            .collect();
         ranked.sort_unstable();
-        ranked
+        ranked.truncate(most);
+        let mut places: Vec<usize> = ranked.into_iter().map(|(_, _, place)| place).collect();
+        places.sort_unstable();
+        places
+            .into_iter()
+            .filter_map(|place| self.order.get(place).copied())
+            .collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-    use serde_json::json;
-
-    use super::*;
-
-    fn first(ids: &[&str]) -> Value {
-        let tasks: serde_json::Map<_, _> = ids
-            .iter()
-            .map(|id| ((*id).to_owned(), json!({"status": "pending"})))
-            .collect();
-        json!({"kind": "run", "status": "running", "run": {
-            "runId": "run_36zn0sv00pg07", "workflow": "hello", "tasks": tasks, "dag": {"levels": [ids]},
-        }})
-    }
-
-    fn tree(ids: &[&str]) -> Tree {
-        let tools = ids
-            .iter()
-            .map(|id| ((*id).to_owned(), "http.request".to_owned()))
-            .collect();
-        let mut tree = Tree::new(tools);
-        tree.apply(&first(ids), 0);
-        tree
-    }
-
-    fn check(tree: &Tree, now: u64, picture: &Expect) {
-        picture.assert_eq(&tree.lines(now, 100, Style::default()).join("\n"));
-    }
-
-    #[test]
-    fn tree_shows_each_state_of_a_task() {
-        let mut tree = tree(&["fetch", "pick", "write", "mail", "rest"]);
-        tree.apply(
-            &json!({"task": "fetch", "status": "running", "attempt": 1}),
-            0,
-        );
-        tree.apply(&json!({"task": "fetch", "status": "succeeded", "attempt": 1, "duration": 42, "note": "12 items"}), 42);
-        tree.apply(
-            &json!({"task": "pick", "status": "running", "attempt": 1}),
-            50,
-        );
-        tree.apply(
-            &json!({"task": "pick", "status": "retrying", "attempt": 1, "duration": 800, "error": {"code": "HTTP_STATUS", "message": "503"}}),
-            100,
-        );
-        tree.apply(
-            &json!({"task": "write", "status": "running", "attempt": 2}),
-            100,
-        );
-        tree.apply(
-            &json!({"task": "mail", "status": "failed", "attempt": 3, "duration": 1500, "error": {"code": "TIMEOUT", "message": "too late"}}),
-            150,
-        );
-        tree.apply(
-            &json!({"task": "rest", "status": "skipped", "duration": 0, "note": "NEED_FAILED"}),
-            150,
-        );
-        check(
-            &tree,
-            300,
-            &expect![[r#"
-            hello  run_36zn0sv00pg07
-              ok  fetch  http.request     0.04 s  12 items
-              ~~  pick   http.request             retrying in 0.6 s: HTTP_STATUS 503
-              ..  write  http.request     0.20 s  attempt 2
-              !!  mail   http.request     1.50 s  TIMEOUT too late   attempt 3
-              --  rest   http.request     0.00 s  NEED_FAILED"#]],
-        );
-    }
-
-    #[test]
-    fn error_of_an_item_goes_when_an_item_succeeds() {
-        let mut row = Row::new("a", "state.get");
-        row.apply(
-            &json!({"item": 0, "status": "retrying", "error": {"code": "TIMEOUT"}}),
-            1,
-        );
-        assert!(row.remark(1).contains("TIMEOUT"));
-        row.apply(&json!({"item": 0, "status": "succeeded"}), 2);
-        assert!(!row.remark(2).contains("TIMEOUT"));
-    }
-
-    #[test]
-    fn items_of_an_each_task_are_counted() {
-        let mut tree = tree(&["search"]);
-        tree.apply(
-            &json!({"task": "search", "status": "running", "note": "3 items"}),
-            0,
-        );
-        tree.apply(
-            &json!({"task": "search", "item": 0, "status": "running", "attempt": 1}),
-            0,
-        );
-        tree.apply(&json!({"task": "search", "item": 0, "status": "succeeded", "attempt": 1, "duration": 5}), 5);
-        tree.apply(
-            &json!({"task": "search", "item": 2, "status": "failed", "error": {"code": "TIMEOUT", "message": "too late"}}),
-            10,
-        );
-        check(
-            &tree,
-            10,
-            &expect![[r#"
-            hello  run_36zn0sv00pg07
-              ..  search  http.request     0.01 s  2/3, 1 failed   item 2: TIMEOUT too late"#]],
-        );
-        tree.apply(
-            &json!({"task": "search", "status": "succeeded", "duration": 20, "note": ""}),
-            20,
-        );
-        check(
-            &tree,
-            20,
-            &expect![[r#"
-            hello  run_36zn0sv00pg07
-              ok  search  http.request     0.02 s  2/3, 1 failed"#]],
-        );
-    }
-
-    #[test]
-    fn of_many_tasks_those_that_matter_are_shown() {
-        let ids: Vec<String> = (0..30).map(|n| format!("t{n:02}")).collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let mut tree = tree(&ids);
-        for id in &ids[..15] {
-            tree.apply(
-                &json!({"task": id, "status": "succeeded", "duration": 1}),
-                1,
-            );
-        }
-        tree.apply(
-            &json!({"task": "t20", "status": "running", "attempt": 1}),
-            1,
-        );
-        tree.apply(&json!({"task": "t16", "status": "failed", "duration": 1, "error": {"code": "X", "message": "y"}}), 1);
-        let lines = tree.lines(1, 100, Style::default());
-        assert_eq!(lines.len(), ROWS_MAX + 2);
-        let shown: Vec<&str> = lines[1..=ROWS_MAX].iter().map(|l| &l[6..9]).collect();
-        assert_eq!(
-            shown,
-            [
-                "t05", "t06", "t07", "t08", "t09", "t10", "t11", "t12", "t13", "t14", "t16", "t20"
-            ]
-        );
-        assert_eq!(lines[ROWS_MAX + 1], "  16 of 30 done, 1 running, 1 failed");
-    }
-
-    #[test]
-    fn watcher_that_comes_late_sees_what_was() {
-        let mut tree = Tree::default();
-        let mut event = first(&["a", "b"]);
-        event["run"]["tasks"] = json!({
-            "b": {"status": "failed", "duration": 7, "attempts": 2, "error": {"code": "X", "message": "y"}},
-            "a": {"status": "succeeded", "duration": 3, "attempts": 1},
-        });
-        tree.apply(&event, 10);
-        check(
-            &tree,
-            10,
-            &expect![[r#"
-            hello  run_36zn0sv00pg07
-              ok  a       0.00 s
-              !!  b       0.00 s  X y   attempt 2"#]],
-        );
-    }
-
-    #[test]
-    fn names_cannot_drive_the_terminal() {
-        let mut tree = tree(&["a\u{1b}[2J"]);
-        tree.apply(
-            &json!({"task": "a\u{1b}[2J", "status": "succeeded", "note": "\u{7}"}),
-            0,
-        );
-        let text = tree.lines(0, 100, Style::default()).join("\n");
-        assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");
-    }
-
-    #[test]
-    fn long_remark_is_cut_to_the_line() {
-        let mut tree = tree(&["a"]);
-        tree.apply(&json!({"task": "a", "status": "failed", "error": {"code": "X", "message": "y".repeat(500)}}), 0);
-        for line in tree.lines(0, 80, Style::default()) {
-            assert!(line.chars().count() <= 80, "{line}");
-        }
-    }
-}
+mod tests;

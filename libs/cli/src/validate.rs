@@ -81,7 +81,7 @@ pub(crate) async fn validate(
 const ENDS: [&str; 3] = [".workflow.yaml", ".workflow.yml", ".workflow.json"];
 
 /// The workflow files of a folder, by name; else the name itself.
-fn expand(name: &str) -> Vec<Result<String, Error>> {
+pub(crate) fn expand(name: &str) -> Vec<Result<String, Error>> {
     if !Path::new(name).is_dir() {
         return vec![Ok(name.to_owned())];
     }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::args::Watch;
 use crate::error::Error;
+use crate::outline::Outline;
 use crate::output::Output;
+use crate::run_args::Watch;
 use crate::tree::Tree;
 
 /// A way to show events.
@@ -25,18 +26,14 @@ pub(crate) enum Viewer {
 }
 
 impl Viewer {
-    /// What suits the wish and the streams. `tools`: what each task calls, as far as known.
-    pub(crate) fn of(
-        watch: Option<Watch>,
-        output: &Output,
-        tools: HashMap<String, String>,
-    ) -> Self {
+    /// What suits the wish and the streams. `outline`: the tasks, as far as known.
+    pub(crate) fn of(watch: Option<Watch>, output: &Output, outline: Outline) -> Self {
         match watch {
             Some(Watch::Json) => Self::Events,
             _ if output.quiet => Self::Silent,
-            Some(Watch::Tree) if output.live => Self::Tree(Tree::new(tools), Screen::default()),
-            Some(Watch::Tree) => Self::Changes(Tree::new(tools), HashMap::new()),
-            None if output.live => Self::Line(Tree::new(tools), Screen::default()),
+            Some(Watch::Tree) if output.live => Self::Tree(Tree::new(outline), Screen::default()),
+            Some(Watch::Tree) => Self::Changes(Tree::new(outline), HashMap::new()),
+            None if output.live => Self::Line(Tree::new(outline), Screen::default()),
             None => Self::Silent,
         }
     }
@@ -44,6 +41,11 @@ impl Viewer {
     /// Whether it is to be drawn again as time goes on.
     pub(crate) fn is_live(&self) -> bool {
         matches!(self, Self::Tree(..) | Self::Line(..))
+    }
+
+    /// Whether the tree is drawn, whose watcher may leave by a key.
+    pub(crate) fn is_tree(&self) -> bool {
+        matches!(self, Self::Tree(..))
     }
 
     /// Takes in an event. `now` is milliseconds since watching began.
@@ -68,7 +70,7 @@ impl Viewer {
                         output.note(&tree.line(row, now, output.err_style));
                     }
                 } else if first && !crate::feed::is_end(event) {
-                    output.note(&tree.head(output.err_style));
+                    output.note(&tree.head(usize::MAX, output.err_style));
                 }
             }
             Self::Events => output.data(&event.to_string())?,
@@ -79,15 +81,15 @@ impl Viewer {
 
     /// Draws the picture of this moment.
     pub(crate) fn draw(&mut self, now: u64, output: &mut Output) {
-        let width = output.width();
+        let size = output.size();
         match self {
             Self::Tree(tree, screen) => {
-                screen.show(&tree.lines(now, width, output.err_style), output)
+                screen.show(&tree.lines(now, size, output.err_style), output)
             }
             Self::Line(tree, screen) => {
                 let line = tree.summary();
                 screen.show(
-                    &[crate::text::shorten(&line, width.saturating_sub(1)).into_owned()],
+                    &[crate::text::shorten(&line, size.0.saturating_sub(1)).into_owned()],
                     output,
                 );
             }
@@ -164,7 +166,10 @@ mod tests {
         let mut viewer = Viewer::of(
             Some(Watch::Tree),
             &output,
-            HashMap::from([("a".into(), "state.get".into())]),
+            Outline {
+                tools: HashMap::from([("a".into(), "state.get".into())]),
+                ..Outline::default()
+            },
         );
         assert!(!viewer.is_live());
         for event in events() {
@@ -182,7 +187,7 @@ mod tests {
     #[test]
     fn json_gives_the_events_on_standard_output() {
         let (mut output, out, err) = capture::output(Format::Table);
-        let mut viewer = Viewer::of(Some(Watch::Json), &output, HashMap::new());
+        let mut viewer = Viewer::of(Some(Watch::Json), &output, Outline::default());
         for event in events() {
             viewer.event(&event, 0, &mut output).unwrap();
         }
@@ -199,7 +204,7 @@ mod tests {
     fn without_watch_nothing_is_written_to_a_pipe() {
         let (output, ..) = capture::output(Format::Table);
         assert!(matches!(
-            Viewer::of(None, &output, HashMap::new()),
+            Viewer::of(None, &output, Outline::default()),
             Viewer::Silent
         ));
     }

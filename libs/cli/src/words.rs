@@ -1,6 +1,6 @@
-//! What follows the name of a tool, before its schema is known.
+//! What follows the name of a tool or workflow, before its schema is known.
 
-use clap::{Args, FromArgMatches};
+use clap::Args;
 
 use crate::error::Error;
 use crate::globals::Globals;
@@ -8,7 +8,12 @@ use crate::globals::Globals;
 /// What follows the name of a tool, apart: flags that every command has, and the rest.
 /// A parameter that is called like one of those flags is given by `-p`.
 pub(crate) fn split(words: Vec<String>) -> Result<(Globals, Vec<String>), Error> {
-    let command = Globals::augment_args(clap::Command::new("gearmesh").no_binary_name(true));
+    split_off(words)
+}
+
+/// The flags of `T` among these words, and the rest.
+pub(crate) fn split_off<T: Args>(words: Vec<String>) -> Result<(T, Vec<String>), Error> {
+    let command = T::augment_args(clap::Command::new("gearmesh").no_binary_name(true));
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
@@ -34,15 +39,16 @@ pub(crate) fn split(words: Vec<String>) -> Result<(Globals, Vec<String>), Error>
         };
         let is_short = !name.starts_with("--");
         let has_value = word.contains('=') || (is_short && word.chars().count() > 2);
-        let takes_value = known.get_action().takes_values() && !has_value;
+        let takes_value =
+            known.get_action().takes_values() && !known.is_require_equals_set() && !has_value;
         ours.push(word);
         if takes_value {
             ours.extend(words.next());
         }
     }
     let matches = command.try_get_matches_from(ours).map_err(|e| usage(&e))?;
-    let globals = Globals::from_arg_matches(&matches).map_err(|e| usage(&e))?;
-    Ok((globals, theirs))
+    let flags = T::from_arg_matches(&matches).map_err(|e| usage(&e))?;
+    Ok((flags, theirs))
 }
 
 fn usage(error: &clap::Error) -> Error {
@@ -58,6 +64,16 @@ mod tests {
 
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn flag_with_an_optional_value_takes_no_word() {
+        let (flags, rest) =
+            split_off::<crate::run_args::RunFlags>(words("--to a --watch --cc b --priority 3"))
+                .unwrap();
+        assert!(flags.watch.is_some());
+        assert_eq!(flags.priority, Some(3));
+        assert_eq!(rest, words("--to a --cc b"));
     }
 
     #[test]
