@@ -17,8 +17,8 @@ pub const OPEN_MAX: usize = 128;
 /// builds a tree of this height.
 pub const CHAIN_MAX: usize = 1_024;
 
-/// Fuel of one evaluation. A step of the evaluator, a list element visited and [`BYTES_READ_PER_UNIT`] or
-/// [`BYTES_WRITTEN_PER_UNIT`] of text each cost one unit; what takes longer costs more, so that all of the fuel is gone
+/// Fuel of one evaluation. A step of the evaluator, a list element visited, 64 bytes of text read and 8 bytes written each
+/// cost one unit; what takes longer costs more, so that all of the fuel is gone
 /// within some 10 to 30 ms.
 pub const FUEL_MAX: u64 = 1_000_000;
 

@@ -5,6 +5,7 @@ use gearmesh_expr::Expression;
 
 use crate::{shown, world};
 
+// WF-4.5
 #[test]
 fn truth_is_that_of_jmespath_with_missing_as_null() {
     let world = world();
@@ -43,6 +44,7 @@ fn check(text: &str, expected: Expect) {
     expected.assert_eq(&shown(text, &error));
 }
 
+// WF-4.5
 #[test]
 fn a_number_is_no_condition() {
     check(
@@ -68,6 +70,7 @@ fn a_number_is_no_condition() {
     );
 }
 
+// WF-4.1
 #[test]
 fn a_template_is_no_condition() {
     check(

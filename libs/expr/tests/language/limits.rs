@@ -29,6 +29,7 @@ fn parses(text: &str) -> bool {
     }
 }
 
+// WF-4.9
 #[test]
 fn an_expression_has_at_most_8_kib() {
     let text = |bytes: usize| format!("'{}'", "x".repeat(bytes - 2));
@@ -43,6 +44,7 @@ fn an_expression_has_at_most_8_kib() {
     assert!(Template::parse(&around).is_ok());
 }
 
+// WF-4.9
 #[test]
 fn nesting_ends_at_its_depth() {
     let wrapped = |open: &str, inner: &str, close: &str, times: usize| {
@@ -182,6 +184,7 @@ fn the_deepest_expressions_leave_stack_to_the_caller() {
         .unwrap();
 }
 
+// WF-4.9
 #[test]
 fn fuel_ends_an_evaluation_exactly() {
     // Each element costs a visit and a step; the chain, the name and the projection cost a step each.
@@ -194,6 +197,10 @@ fn fuel_ends_an_evaluation_exactly() {
     let most = (FUEL_MAX as usize - fixed) / 2;
     assert!(!refused(evaluate("l[*]", &numbers(most))));
     assert!(refused(evaluate("l[*]", &numbers(most + 1))));
+    // Two calls and a literal, and each number of the range.
+    let range = |count: u64| evaluate(&format!("length(range(`{count}`))"), &Map::new());
+    assert_eq!(range(FUEL_MAX - 3), Ok(json!(FUEL_MAX - 3)));
+    assert!(refused(range(FUEL_MAX - 2)));
 }
 
 #[test]
@@ -218,6 +225,7 @@ fn multiplying_lists_run_out_of_fuel() {
     assert!(evaluate(&format!("[{searches}]"), &scope).is_ok());
 }
 
+// WF-4.9
 #[test]
 fn output_ends_at_4_mib() {
     let text = |bytes: usize| scope(json!({"t": "x".repeat(bytes)}));
@@ -282,11 +290,65 @@ fn values_nest_no_deeper_than_json_reads() {
 
 #[test]
 fn random_words_never_panic() {
-    const WORDS: [&str; 44] = [
-        "a", "o", "l", "missing", ".", ".", "[", "]", "[]", "[?", "[*]", "[0]", "[1:]", "[::-1]",
-        "*", "(", ")", "{", "}", "k:", ",", "|", "||", "&&", "!", "&", "@", "==", "<", " ", "'t'",
-        "`1`", "`[`", "\"q\"", "5", "-1", "true", "length(", "sort_by(", "merge(", "to_json(", "ö",
-        "$", "${",
+    const WORDS: [&str; 58] = [
+        "a",
+        "o",
+        "l",
+        "missing",
+        ".",
+        ".",
+        "[",
+        "]",
+        "[]",
+        "[?",
+        "[*]",
+        "[0]",
+        "[1:]",
+        "[::-1]",
+        "*",
+        "(",
+        ")",
+        "{",
+        "}",
+        "k:",
+        ",",
+        "|",
+        "||",
+        "&&",
+        "!",
+        "&",
+        "@",
+        "==",
+        "<",
+        " ",
+        "'t'",
+        "`1`",
+        "`[`",
+        "\"q\"",
+        "5",
+        "-1",
+        "true",
+        "length(",
+        "sort_by(",
+        "merge(",
+        "to_json(",
+        "ö",
+        "$",
+        "${",
+        "group_by(",
+        "unique_by(",
+        "range(",
+        "split(",
+        "replace(",
+        "regex_match(",
+        "date_format(",
+        "date_add(",
+        "uuid(",
+        "upper(",
+        "'2026-01-25T12:00:00Z'",
+        "'yyyy'",
+        "'+1d'",
+        "now",
     ];
     let scope =
         scope(json!({"a": 1, "o": {"a": {"k": [1, "x"]}, "k": null}, "l": [1, [2], {"a": 3}]}));

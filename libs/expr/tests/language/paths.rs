@@ -91,6 +91,7 @@ fn names_on_top_are_roots_and_names_inside_are_not() {
     );
 }
 
+// WF-4.4
 #[test]
 fn a_plain_path_must_exist() {
     let world = world();
@@ -144,6 +145,7 @@ fn a_plain_path_must_exist() {
     }
 }
 
+// WF-4.4
 #[test]
 fn a_present_null_is_passed_on_and_operators_forgive() {
     let world = world();

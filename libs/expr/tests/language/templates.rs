@@ -13,6 +13,7 @@ fn run(text: &str) -> Result<Value, String> {
         .map_err(|error| shown(text, &error))
 }
 
+// WF-4.3
 #[test]
 fn one_expression_alone_keeps_its_type() {
     for (text, expected) in [
@@ -38,6 +39,7 @@ fn one_expression_alone_keeps_its_type() {
     }
 }
 
+// WF-4.3
 #[test]
 fn inside_text_values_become_text() {
     for (text, expected) in [
@@ -67,6 +69,7 @@ fn inside_text_values_become_text() {
     }
 }
 
+// WF-4.1
 #[test]
 fn results_are_not_scanned_again() {
     let scope = scope(json!({"a": "${b}", "b": "no", "c": "$${"}));
@@ -135,6 +138,7 @@ fn all_errors_come_at_once_with_their_places() {
     );
 }
 
+// WF-4.3
 #[test]
 fn null_and_missing_do_not_stand_inside_text() {
     check(

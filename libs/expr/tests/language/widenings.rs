@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::{evaluate, scope};
 
+// WF-4.7
 #[test]
 fn a_literal_stands_alone_right_of_a_comparison() {
     let scope = scope(json!({
