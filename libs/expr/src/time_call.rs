@@ -1,6 +1,6 @@
 //! The functions on instants.
 
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, Zoned};
 
 use crate::call::built;
@@ -72,7 +72,8 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 fn zoned(at: Timestamp, zone: Option<&str>) -> Result<Zoned, String> {
     let zone = match zone {
         None | Some("UTC") => TimeZone::UTC,
-        Some(name) => TimeZone::get(name).map_err(|_| {
+        // The zones that are compiled in: the same on every machine.
+        Some(name) => TimeZoneDatabase::bundled().get(name).map_err(|_| {
             format!(
                 "no time zone is called {}, as `Europe/Chisinau` is",
                 shown(name)
