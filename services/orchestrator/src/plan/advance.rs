@@ -223,7 +223,11 @@ pub(crate) fn advance(state: &mut State, moment: &Moment<'_>, input: Input, deci
                 planner.record(Fact::Admitted(journal::Admitted {}));
             }
         }
-        Input::Skip => planner.skip_run(),
+        Input::Skip => {
+            if planner.state.phase == Phase::Queued {
+                planner.skip_run();
+            }
+        }
         Input::Answered {
             task,
             item,

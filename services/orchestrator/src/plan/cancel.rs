@@ -9,7 +9,7 @@ use journal::record::Fact;
 use crate::plan::advance::{Command, Planner};
 use crate::plan::frame::ROOT;
 use crate::plan::state::{Phase, Problem};
-use crate::plan::task_state::InstanceStatus;
+use crate::plan::task_state::{Instance, InstanceStatus};
 
 impl Planner<'_> {
     /// Somebody wants the run to end.
@@ -97,7 +97,11 @@ impl Planner<'_> {
         let instances = 0..self.state.tasks[task].instances.len();
         let busy = instances.clone().any(|item| self.is_busy(task, item));
         if !busy {
-            let ended = self.ended(task, journal::Outcome::Cancelled, 0, Value::Null, None);
+            // The effect of a call may be there, cancelled or not.
+            let doubt = |i: &&Instance| i.status == InstanceStatus::Unknown;
+            let doubt = self.state.tasks[task].instances.iter().find(doubt);
+            let doubt = doubt.and_then(|i| i.problem.clone());
+            let ended = self.ended(task, journal::Outcome::Cancelled, 0, Value::Null, doubt);
             return self.record(Fact::Ended(ended));
         }
         if self.state.tasks[task].items.is_none() {

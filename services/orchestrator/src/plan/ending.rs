@@ -117,6 +117,10 @@ impl Planner<'_> {
 impl State {
     /// What follows behind a stage; none: nothing.
     fn next_stage(&self, done: Option<Stage>, end: RunEnd) -> Option<Stage> {
+        // Their time was over, or somebody ended them by force: that ends the run.
+        if self.handlers_timed_out {
+            return None;
+        }
         let workflow = &self.workflow;
         let failed = matches!(end, RunEnd::Failed | RunEnd::Partial | RunEnd::TimedOut);
         Stage::ALL
@@ -132,12 +136,7 @@ impl State {
                 Stage::OnSuccess => end == RunEnd::Succeeded && workflow.on_success.is_some(),
                 Stage::Finally => workflow.finally.is_some(),
             })
-            .filter(|_| self.begun())
-    }
-
-    /// Whether the run ever had its place: what never began has nothing to clean up.
-    fn begun(&self) -> bool {
-        self.spent.queued_ms == 0 || self.tasks.iter().any(|t| t.start_ms.is_some())
+            .filter(|_| self.begun)
     }
 
     /// How the run ends, all tasks having ended.

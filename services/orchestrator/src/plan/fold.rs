@@ -37,6 +37,7 @@ impl State {
             Some(Fact::Admitted(_)) => {
                 if self.phase == Phase::Queued {
                     self.phase = Phase::Running;
+                    self.begun = true;
                 }
             }
             Some(Fact::Paused(paused)) => {

@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) accepted_ms: i64,
     pub(crate) ended_ms: Option<i64>,
     pub(crate) phase: Phase,
+    /// It has had its place: what never had one has nothing to clean up.
+    pub(crate) begun: bool,
     /// Nothing is given out; with who wanted it, and why.
     pub(crate) paused: Option<(String, String)>,
     /// The graphs under way; the first is the workflow's own.
@@ -224,6 +226,7 @@ impl State {
             } else {
                 Phase::Running
             },
+            begun: !accepted.queued,
             paused: None,
             frames: Vec::new(),
             frame_of: HashMap::new(),
@@ -296,6 +299,8 @@ impl State {
         let paused = self.paused.is_some();
         let own = match self.phase {
             Phase::Queued | Phase::Running => self.accepted.deadline_ms,
+            // Ended already, what is under way answers when it does.
+            Phase::Finishing { .. } if self.handlers_timed_out => None,
             Phase::Finishing { .. } => self.handlers_due_ms,
             _ => None,
         };

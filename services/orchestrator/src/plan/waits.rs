@@ -154,8 +154,17 @@ impl Planner<'_> {
 
     /// The run of a sub-workflow ended, or could not be started.
     pub(crate) fn child_ended(&mut self, task: usize, item: usize, attempt: u32, child: Child) {
-        let instance = &self.state.tasks[task].instances[item];
-        if instance.status != InstanceStatus::Waiting || instance.attempt != attempt {
+        let known = self
+            .state
+            .tasks
+            .get(task)
+            .and_then(|t| t.instances.get(item));
+        let Some(instance) =
+            known.filter(|i| i.status == InstanceStatus::Waiting && i.attempt == attempt)
+        else {
+            return;
+        };
+        if !matches!(self.state.task(task).kind, Kind::Workflow { .. }) {
             return;
         }
         if let Some(why) = instance
