@@ -92,7 +92,8 @@ tasks:
   - {id: big, when: inputs.n > 5, tool: t.a}
   - {id: small, when: inputs.n <= 5, tool: t.b}
   - {id: after, tool: t.c, needs: [big, small]}
-  - {id: strict, tool: t.c, needs: [big, small], runIf: allSucceeded}
+  - {id: other, tool: t.d}
+  - {id: strict, tool: t.c, needs: [big, other], runIf: allSucceeded}
   - {id: none, tool: t.c, needs: [big]}
 ",
     )

@@ -1,11 +1,22 @@
 //! The planner against a world in which time and answers are given.
 
 mod attempts;
+mod children;
+mod control;
+mod doubts;
 mod ends;
 mod graph;
+mod groups;
+mod handlers;
 mod items;
+mod pauses;
+mod people;
 mod property;
 mod reference;
+mod repeats;
 mod rules;
 mod spec;
+mod table_runs;
+mod table_tasks;
+mod undoing;
 mod world;

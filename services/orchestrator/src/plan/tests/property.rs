@@ -190,7 +190,7 @@ fn items(
     has: &crate::plan::TaskState,
     path: &[u32],
 ) -> Result<(), String> {
-    if job.each.is_none() || should.status == Status::Skipped {
+    if has.items.is_none() || should.status == Status::Skipped {
         return Ok(());
     }
     let stages = has.instances.iter().map(|i| match i.status {

@@ -12,7 +12,7 @@ use crate::plan::*;
 
 /// Every tool exists and takes what it is given. `t.gone` takes nothing back by itself,
 /// `t.made` is taken back by `t.unmade`.
-struct AnyTool;
+pub(super) struct AnyTool;
 
 impl Tools for AnyTool {
     fn resolve(&self, prepared: Prepared) -> Result<Resolved, Problem> {
