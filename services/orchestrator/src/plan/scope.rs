@@ -19,6 +19,8 @@ pub(crate) struct View<'a> {
     element: Option<(&'a str, &'a Value, usize)>,
     /// A name with what it means here.
     own: Option<(&'a str, &'a Value)>,
+    /// The id of the task, when there is one.
+    id: Option<&'a str>,
 }
 
 impl<'a> View<'a> {
@@ -29,6 +31,7 @@ impl<'a> View<'a> {
             frame,
             element: None,
             own: None,
+            id: None,
         }
     }
 
@@ -44,6 +47,7 @@ impl<'a> View<'a> {
             frame: known.frame,
             element,
             own: None,
+            id: Some(state.task(task).id.as_str()),
         }
     }
 
@@ -99,5 +103,17 @@ impl Scope for View<'_> {
             TaskStatus::Blocked | TaskStatus::Active => None,
             _ => Some(Cow::Borrowed(&task.view)),
         }
+    }
+
+    /// The task's id, and its position in each group around it and among its own instances.
+    fn instance(&self) -> Option<Cow<'_, str>> {
+        let mut place = self.id?.to_owned();
+        let around = &self.state.frames[self.frame].path;
+        let own = self.element.map(|(_, _, position)| position);
+        for position in around.iter().map(|item| *item as usize).chain(own) {
+            place.push('/');
+            place.push_str(&position.to_string());
+        }
+        Some(Cow::Owned(place))
     }
 }
