@@ -217,7 +217,11 @@ pub(crate) fn advance(state: &mut State, moment: &Moment<'_>, input: Input, deci
         return;
     }
     match input {
-        Input::Begin => planner.begin(),
+        // What came due meanwhile is done before any answer is taken in.
+        Input::Begin => {
+            planner.begin();
+            planner.due();
+        }
         Input::Admit => {
             if planner.state.phase == Phase::Queued {
                 planner.record(Fact::Admitted(journal::Admitted {}));

@@ -196,6 +196,9 @@ impl State {
             instance.save.clone_from(&ended.save);
         }
         // The result of a reused `each` task comes whole; it has no items of its own here.
+        if plain && state.status == TaskStatus::Succeeded {
+            self.undoing.ended.push((task, 0));
+        }
         let result = if state.items.is_some() {
             state.collected()
         } else {

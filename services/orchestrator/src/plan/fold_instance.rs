@@ -22,16 +22,18 @@ impl State {
         }
         let keys: Vec<_> = (0..count).map(|item| self.ready_key(task, item)).collect();
         self.ready_of(task).extend(keys);
-        // The tasks of a group's second round are not those of its first.
-        let pass = (self.frame(task).parent)
-            .map_or(1, |(group, item)| self.tasks[group].instances[item].pass);
-        let instance = Instance {
-            pass,
-            ..Instance::default()
-        };
+        let instances = (0..count).map(|item| {
+            let (pass, attempt) = self.begins_with(task, item);
+            Instance {
+                pass,
+                attempt,
+                ..Instance::default()
+            }
+        });
+        let instances = instances.collect();
         let state = &mut self.tasks[task];
         state.status = TaskStatus::Active;
-        state.instances = vec![instance; count];
+        state.instances = instances;
         state.open_instances = count;
     }
 
@@ -86,6 +88,7 @@ impl State {
         let mut path = opened.path.clone();
         path.extend(opened.item);
         let outer = self.tasks[task].frame;
+        self.tasks[task].instances[item].pass = opened.pass;
         let frame = self.add_frame(body, path, Some((task, item)), Some(outer));
         let due = self.task(task).timeout.map(|limit| {
             let limit = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
@@ -94,7 +97,6 @@ impl State {
         let instance = &mut self.tasks[task].instances[item];
         instance.status = InstanceStatus::Waiting;
         instance.frame = Some(frame);
-        instance.pass = opened.pass;
         instance.since_ms = now;
         self.wait(task, item, due);
     }
@@ -243,6 +245,9 @@ impl State {
         instance.save.clone_from(&ended.save);
         instance.end_ms = Some(now);
         self.tasks[task].open_instances -= 1;
+        if ended.outcome() == journal::Outcome::Succeeded {
+            self.undoing.ended.push((task, item));
+        }
     }
 
     /// Takes an instance out of the sets and counts in which its status had put it.

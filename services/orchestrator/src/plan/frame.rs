@@ -17,6 +17,10 @@ pub(crate) struct Frame {
     pub(crate) parent: Option<(usize, usize)>,
     /// The frame whose names it sees beside its own.
     pub(crate) outer: Option<usize>,
+    /// The pass of its group.
+    pub(crate) pass: u32,
+    /// The frame of the attempt or round before, of the same group and item.
+    pub(crate) before: Option<usize>,
     /// Tasks that have not ended.
     pub(crate) open: usize,
     /// A task failed and nothing further may start, but for those that wait for failures.
@@ -58,13 +62,30 @@ impl State {
             path: path.clone(),
             parent,
             outer,
+            pass: parent.map_or(1, |(group, item)| self.tasks[group].instances[item].pass),
+            before: self.frame_of.insert((body, path.clone()), frame),
             open: definition.len(),
             stopping: false,
             failed: None,
             ending: None,
         });
-        self.frame_of.insert((body, path), frame);
         frame
+    }
+
+    /// The pass and the attempts with which an instance begins: those of the graph before,
+    /// so that no key is used for two rounds and no attempt's number for two sends.
+    pub(crate) fn begins_with(&self, task: usize, item: usize) -> (u32, u32) {
+        let frame = self.frame(task);
+        let before = frame.before.map(|before| &self.frames[before]);
+        let known = before.and_then(|before| {
+            let task = before.first + (task - frame.first);
+            Some((before.pass, self.tasks[task].instances.get(item)?))
+        });
+        match known {
+            Some((pass, instance)) if pass == frame.pass => (instance.pass, instance.attempt),
+            Some((_, instance)) => (instance.pass + 1, 0),
+            None => (frame.pass, 0),
+        }
     }
 
     /// The frame in which a task stands.

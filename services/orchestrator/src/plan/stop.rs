@@ -30,8 +30,9 @@ impl Planner<'_> {
         for item in 0..self.state.tasks[task].instances.len() {
             let instance = &self.state.tasks[task].instances[item];
             let (attempt, last) = (instance.attempt, instance.problem.clone());
+            let begun = instance.start_ms.is_some();
             match instance.status {
-                InstanceStatus::Ready if attempt == 0 => self.skip_item(task, item),
+                InstanceStatus::Ready if !begun => self.skip_item(task, item),
                 InstanceStatus::Ready | InstanceStatus::Backoff => {
                     let last = last.unwrap_or_else(stopped);
                     let ended = self.failed_as(task, item, attempt, last);

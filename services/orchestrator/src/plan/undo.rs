@@ -10,7 +10,6 @@ use crate::plan::instance::{Prepared, problem};
 use crate::plan::outcome::Answer;
 use crate::plan::settle::key;
 use crate::plan::state::{Problem, State};
-use crate::plan::task_state::InstanceStatus;
 
 /// Attempts to take one effect back: a failure may pass by itself, and nobody is there
 /// to try again.
@@ -22,7 +21,9 @@ const WAIT_MS: i64 = 1_000;
 /// How far the undoing is.
 #[derive(Debug, Default)]
 pub(crate) struct Undoing {
-    /// Instances that had succeeded, the last first.
+    /// Instances that have succeeded, in the order of their ends.
+    pub(crate) ended: Vec<(usize, usize)>,
+    /// Those of them that are undone, the last first.
     pub(crate) order: Vec<(usize, usize)>,
     /// Those that are through.
     pub(crate) at: usize,
@@ -60,25 +61,19 @@ impl Undoing {
 impl State {
     /// Lists what had succeeded, the last first.
     pub(crate) fn plan_undo(&mut self) {
-        let mut ended = Vec::new();
-        for (task, known) in self.tasks.iter().enumerate() {
-            for (item, instance) in known.instances.iter().enumerate() {
-                let tool = self.task(task).tool().is_some();
-                // What stands in for a failure had no effect, nor had what was not called.
-                let instead = instance.substituted || instance.cached || known.reused;
-                let substituted = known.items.is_none() && known.substituted;
-                if tool
-                    && instance.status == InstanceStatus::Succeeded
-                    && !instead
-                    && !substituted
-                {
-                    ended.push((instance.end_ms.or(known.end_ms), task, item));
-                }
-            }
-        }
-        ended.sort_unstable();
-        ended.reverse();
-        self.undoing.order = ended.into_iter().map(|(_, t, i)| (t, i)).collect();
+        let undone = |(task, item): &(usize, usize)| {
+            let known = &self.tasks[*task];
+            let instance = known.instances.get(*item);
+            let substituted = known.items.is_none() && known.substituted;
+            // What stands in for a failure had no effect, nor had what was not called.
+            self.task(*task).tool().is_some()
+                && !known.reused
+                && !substituted
+                && instance.is_some_and(|i| !i.substituted && !i.cached)
+        };
+        let ended = self.undoing.ended.iter().rev().copied();
+        let order = ended.filter(undone).collect();
+        self.undoing.order = order;
     }
 
     pub(crate) fn fold_undo_leased(&mut self, leased: &journal::Leased) {
@@ -209,7 +204,9 @@ impl Planner<'_> {
         let item_field = self.item(task, item);
         let attempt = self.state.undoing.attempt + 1;
         let place = (path.as_slice(), item_field);
-        let key = key(&self.state.run, &format!("{id}/undo"), place, 1, None);
+        // Two rounds of a group have two effects.
+        let pass = self.state.tasks[task].instances[item].pass;
+        let key = key(&self.state.run, &format!("{id}/undo"), place, pass, None);
         let served_by = match resolved.class {
             "TXN" | "AT_MOST_ONCE" => self.moment.tools.place(&resolved, &self.state.run),
             _ => String::new(),

@@ -3,6 +3,7 @@
 mod attempts;
 mod children;
 mod control;
+mod cost;
 mod doubts;
 mod ends;
 mod graph;

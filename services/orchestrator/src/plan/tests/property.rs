@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::reference::{Known, Reference, Stage, Status, evaluate, result_of};
-use super::spec::{End, Job, JobKind, Spec, When};
+use super::spec::{Dice, End, Job, JobKind, Spec, When};
 use super::world::{World, failing, known};
 use crate::plan::state::RunEnd;
 use crate::plan::{Answer, Dispatch, Input, InstanceStatus, Phase, Problem, TaskStatus};
@@ -221,7 +221,13 @@ fn play(spec: &Spec) -> Result<World, String> {
     let mut world = World::of(spec.workflow());
     let mut calls: Vec<(i64, usize, Dispatch)> = Vec::new();
     let mut sequence = 0;
+    let mut dice = Dice::new(spec.seed);
     for _ in 0..1_000_000 {
+        // The process dies now and then; what was called goes on.
+        if spec.seed.is_multiple_of(4) && dice.below(8) == 0 {
+            world.state = world.replayed();
+            world.input(Input::Begin);
+        }
         while let Some(call) = world.calls.pop_front() {
             let job = jobs[world.state.task(call.task).id.as_str()];
             let outcome = spec.outcome(job, &world.name(&call), call.attempt);

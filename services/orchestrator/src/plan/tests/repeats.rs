@@ -204,3 +204,34 @@ tasks:
     assert_eq!(world.end(), RunEnd::Failed);
     world.replays();
 }
+
+// WF-3.38
+#[test]
+fn rounds_of_a_group_share_no_key_with_the_rounds_in_it() {
+    let mut world = World::new(
+        "
+name: r
+tasks:
+  - id: g
+    repeat: {until: g.result.x.n > 5, delay: 1s}
+    tasks: [{id: x, tool: t.x, repeat: {until: x.result.n == 3 || x.result.n == 6, delay: 1s}}]
+",
+    );
+    let mut keys = std::collections::BTreeSet::new();
+    let mut passes = Vec::new();
+    loop {
+        if let Some(call) = world.calls.pop_front() {
+            assert!(keys.insert(call.key.clone()), "{call:?}");
+            passes.push(call.pass);
+            let n = passes.len();
+            world.answer(&call, Answer::Done(json!({"n": n})));
+        } else if world.state.due_ms().is_some() {
+            world.pass();
+        } else {
+            break;
+        }
+    }
+    assert_eq!(passes, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(world.end(), RunEnd::Succeeded);
+    world.replays();
+}

@@ -243,3 +243,59 @@ tasks:
     assert_eq!(world.state.undone, "");
     assert_eq!(world.end(), RunEnd::Failed);
 }
+
+// WF-6.3
+#[test]
+fn order_of_the_ends_counts_within_one_instant_too() {
+    let world = World::new(
+        "
+name: u
+onError: undo
+tasks:
+  - {id: bad, tool: t.y, needs: [b]}
+  - {id: b, tool: t.made, needs: [a]}
+  - {id: a, tool: t.made, needs: [c]}
+  - {id: c, tool: t.made}
+",
+    )
+    .play(|task, _| fails_at_bad(task));
+    assert_eq!(world.now_ms, 0);
+    assert_eq!(world.sent[4..], ["undo b", "undo a", "undo c"]);
+}
+
+// WF-6.3, WF-3.20
+#[test]
+fn each_round_of_a_group_is_undone_by_itself() {
+    let mut keys = Vec::new();
+    let mut world = World::new(
+        "
+name: u
+onError: undo
+tasks:
+  - {id: g, repeat: {until: g.result.x.n > 1, delay: 1s}, tasks: [{id: x, tool: t.made}]}
+  - {id: bad, tool: t.y, needs: [g]}
+",
+    );
+    let mut n = 0;
+    loop {
+        if let Some(call) = world.calls.pop_front() {
+            if call.undo {
+                keys.push(call.key.clone());
+            }
+            n += 1;
+            let answer = match world.name(&call).as_str() {
+                "bad" => failing("X", false),
+                _ => Answer::Done(json!({"n": n})),
+            };
+            world.answer(&call, answer);
+        } else if world.state.due_ms().is_some() {
+            world.pass();
+        } else {
+            break;
+        }
+    }
+    assert_eq!(keys.len(), 2);
+    assert_ne!(keys[0], keys[1]);
+    assert_eq!(world.state.undone, "all");
+    world.replays();
+}
