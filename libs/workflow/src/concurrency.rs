@@ -20,7 +20,12 @@ const WORDS: [(&str, OnConflict); 3] = [
 /// Reads it; `None` when something in it is wrong, which is reported.
 pub(crate) fn read(reader: &mut Reader<'_, '_, '_>, entry: &Entry) -> Option<Concurrency> {
     let Some(entries) = entry.value.map() else {
-        field::unexpected(reader.report, entry, "the workflow", "a map as `{limit: 1}`");
+        field::unexpected(
+            reader.report,
+            entry,
+            "the workflow",
+            "a map as `{limit: 1}`",
+        );
         return None;
     };
     let owner = "`concurrency`";
@@ -37,7 +42,9 @@ pub(crate) fn read(reader: &mut Reader<'_, '_, '_>, entry: &Entry) -> Option<Con
         .get("onConflict")
         .and_then(|e| field::choice(reader.report, e, owner, &WORDS));
     Some(Concurrency {
-        limit: limit.and_then(|limit| u32::try_from(limit).ok()).unwrap_or(1),
+        limit: limit
+            .and_then(|limit| u32::try_from(limit).ok())
+            .unwrap_or(1),
         key,
         on_conflict: on_conflict.unwrap_or(OnConflict::Queue),
     })

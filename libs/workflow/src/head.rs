@@ -128,7 +128,12 @@ pub(crate) fn name(report: &mut Report<'_>, entry: &Entry) -> Option<String> {
 /// Names for references; those that are none are reported and left out.
 fn secrets(report: &mut Report<'_>, entry: &Entry) -> Vec<(String, String)> {
     let Some(entries) = entry.value.map() else {
-        field::unexpected(report, entry, OWNER, "a map of names to `vault://` references");
+        field::unexpected(
+            report,
+            entry,
+            OWNER,
+            "a map of names to `vault://` references",
+        );
         return Vec::new();
     };
     let mut secrets = Vec::with_capacity(entries.len());
@@ -136,7 +141,8 @@ fn secrets(report: &mut Report<'_>, entry: &Entry) -> Vec<(String, String)> {
         let owner = format!("secret `{}`", quote(&secret.key));
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let digit = |c: char| c.is_ascii_digit();
-        if secret.key.is_empty() || !secret.key.chars().all(plain) || secret.key.starts_with(digit) {
+        if secret.key.is_empty() || !secret.key.chars().all(plain) || secret.key.starts_with(digit)
+        {
             let message = format!(
                 "`{}`: a secret's name has letters, digits and `_` only",
                 quote(&secret.key)
@@ -150,8 +156,7 @@ fn secrets(report: &mut Report<'_>, entry: &Entry) -> Vec<(String, String)> {
             }
             // What may be the secret itself is not repeated.
             Some(_) => {
-                let message =
-                    format!("{owner}: expected a reference as `vault://vault/secret`");
+                let message = format!("{owner}: expected a reference as `vault://vault/secret`");
                 report.error("INVALID_VALUE", secret.value.span, message);
             }
             None => {
@@ -175,7 +180,10 @@ pub(crate) fn is_reference(text: &str) -> bool {
     let (rest, version) = match rest.split_once('@') {
         Some((rest, version)) => {
             let number = version.parse::<u64>().ok();
-            (rest, number.is_some_and(|n| n > 0 && n.to_string() == version))
+            (
+                rest,
+                number.is_some_and(|n| n > 0 && n.to_string() == version),
+            )
         }
         None => (rest, true),
     };
@@ -199,8 +207,17 @@ mod tests {
             assert!(is_reference(good), "{good}");
         }
         for bad in [
-            "vault:/a/b", "vault://a", "vault://a/", "vault:///b", "vault://A/b", "vault://a/b/c",
-            "vault://a/b@", "vault://a/b@0", "vault://a/b@01", "vault://a/b#", "a/b",
+            "vault:/a/b",
+            "vault://a",
+            "vault://a/",
+            "vault:///b",
+            "vault://A/b",
+            "vault://a/b/c",
+            "vault://a/b@",
+            "vault://a/b@0",
+            "vault://a/b@01",
+            "vault://a/b#",
+            "a/b",
         ] {
             assert!(!is_reference(bad), "{bad}");
         }

@@ -136,9 +136,13 @@ fn occurrences(tree: &Tree, file: &str, id: &str, condition: bool, found: &mut V
                         let same = items.iter().filter(|item| item.text() == Some(id));
                         found.extend(same.filter_map(|item| whole(item, file, id)));
                     }
-                    (key, _) => {
-                        occurrences(value, file, id, matches!(key, "when" | "expect" | "until" | "where"), found)
-                    }
+                    (key, _) => occurrences(
+                        value,
+                        file,
+                        id,
+                        matches!(key, "when" | "expect" | "until" | "where"),
+                        found,
+                    ),
                 }
             }
         }

@@ -18,7 +18,10 @@ pub(crate) fn check(
     for body in bodies {
         for (at, needs) in body.graph.needs.iter().enumerate() {
             let position = body.first + at;
-            let Some(task) = tasks.get(position).filter(|t| t.run_if == RunIf::AllSucceeded) else {
+            let Some(task) = tasks
+                .get(position)
+                .filter(|t| t.run_if == RunIf::AllSucceeded)
+            else {
                 continue;
             };
             let conditions: Vec<(&str, Vec<String>)> = needs
@@ -28,7 +31,10 @@ pub(crate) fn check(
                 .take(COMPARED_MAX)
                 .collect();
             let pairs = conditions.iter().enumerate().flat_map(|(at, first)| {
-                conditions.iter().skip(at + 1).map(move |second| (first, second))
+                conditions
+                    .iter()
+                    .skip(at + 1)
+                    .map(move |second| (first, second))
             });
             let Some((first, second)) = pairs
                 .into_iter()
@@ -72,8 +78,12 @@ fn opposite(a: &str, b: &str) -> bool {
     if a.right == b.right {
         return matches!(
             (a.word, b.word),
-            ("==", "!=" | "<" | ">") | ("<", "==" | ">" | ">=") | (">", "==" | "<" | "<=")
-                | ("!=", "==") | ("<=", ">") | (">=", "<")
+            ("==", "!=" | "<" | ">")
+                | ("<", "==" | ">" | ">=")
+                | (">", "==" | "<" | "<=")
+                | ("!=", "==")
+                | ("<=", ">")
+                | (">=", "<")
         );
     }
     // One value cannot be two.
@@ -160,7 +170,10 @@ fn parts(text: &str) -> Vec<String> {
         from = at + 2;
     }
     parts.extend(text.get(from..));
-    parts.into_iter().map(|part| bare(part).to_owned()).collect()
+    parts
+        .into_iter()
+        .map(|part| bare(part).to_owned())
+        .collect()
 }
 
 /// Without brackets around the whole.

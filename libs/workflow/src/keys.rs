@@ -205,7 +205,11 @@ pub(crate) const WAIT_EVENT: Keys = keys("wait.event", &["topic", "where", "time
 pub(crate) const REPEAT: Keys = Keys {
     owner: "repeat",
     names: &["until", "delay", "max", "timeout"],
-    other_names: &[("interval", "delay"), ("attempts", "max"), ("while", "until")],
+    other_names: &[
+        ("interval", "delay"),
+        ("attempts", "max"),
+        ("while", "until"),
+    ],
 };
 pub(crate) const UNDO: Keys = keys("undo", &["tool", "params"]);
 pub(crate) const CACHE: Keys = keys("cache", &["key", "ttl"]);
@@ -290,10 +294,7 @@ pub(crate) const TRIGGER: Keys = Keys {
 };
 pub(crate) const DST: Keys = keys("dst", &["gap", "overlap"]);
 pub(crate) const EVENT: Keys = keys("event", &["topic", "where"]);
-pub(crate) const WEBHOOK: Keys = keys(
-    "webhook",
-    &["path", "methods", "auth", "secret", "respond"],
-);
+pub(crate) const WEBHOOK: Keys = keys("webhook", &["path", "methods", "auth", "secret", "respond"]);
 pub(crate) const FILE: Keys = keys("file", &["path", "glob", "events", "settle"]);
 pub(crate) const EMAIL: Keys = keys("email", &["connection", "folder"]);
 

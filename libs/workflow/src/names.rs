@@ -87,7 +87,8 @@ impl Reader<'_, '_, '_> {
                 return false;
             }
             _ => {
-                let message = "`secrets` stands only as `${secrets.name}`, in a field that takes a secret";
+                let message =
+                    "`secrets` stands only as `${secrets.name}`, in a field that takes a secret";
                 self.report.error("SECRET_EXPOSED", span, message);
                 return false;
             }
@@ -157,9 +158,8 @@ impl Reader<'_, '_, '_> {
             }
             ("run", Some(name)) if RUN_END.contains(&name) && !self.names.in_handler(place) => {
                 let span = second();
-                let message = format!(
-                    "`run.{name}` is known only in `onFailure`, `onSuccess` and `finally`"
-                );
+                let message =
+                    format!("`run.{name}` is known only in `onFailure`, `onSuccess` and `finally`");
                 self.report.error("UNKNOWN_NAME", span, message);
                 false
             }
@@ -292,7 +292,11 @@ impl Reader<'_, '_, '_> {
     }
 
     /// Reports a name that is not there, with the nearest one that is. `names` are asked for only when they are compared.
-    pub(crate) fn missing<'c>(&mut self, missing: &Missing<'_>, names: impl FnOnce() -> Vec<&'c str>) -> bool {
+    pub(crate) fn missing<'c>(
+        &mut self,
+        missing: &Missing<'_>,
+        names: impl FnOnce() -> Vec<&'c str>,
+    ) -> bool {
         let near = if self.report.may_suggest() {
             nearest(missing.name, names())
         } else {

@@ -80,7 +80,8 @@ pub(crate) fn read(
     if let Some(tasks) = &tasks {
         join::check(report, &outline, tasks, &graphs);
     }
-    if let (Some(inputs), Some(entry)) = (&inputs, fields.get("inputs")) {
+    // An expression that cannot be read may be the one that uses it.
+    if let (Some(inputs), Some(entry), false) = (&inputs, fields.get("inputs"), report.failed()) {
         unused(report, inputs, entry, &used);
     }
     let own = graphs.first()?.graph.clone();
@@ -133,13 +134,21 @@ fn names<'t>(
     let vars = keys_of(fields, "vars").into_iter().enumerate();
     Names {
         tasks: ids.tasks,
-        ids: outline.tasks.iter().map(|placed| id_of(placed.tree)).collect(),
+        ids: outline
+            .tasks
+            .iter()
+            .map(|placed| id_of(placed.tree))
+            .collect(),
         body_of: outline.tasks.iter().map(|placed| placed.body).collect(),
         bodies: outline.bodies.iter().map(|body| body.of).collect(),
         elements: outline.tasks.iter().map(element).collect(),
         shapes: outline.tasks.iter().map(shape).collect(),
-        inputs: keys_of(fields, "inputs").into_iter().collect::<HashSet<_>>(),
-        secrets: keys_of(fields, "secrets").into_iter().collect::<HashSet<_>>(),
+        inputs: keys_of(fields, "inputs")
+            .into_iter()
+            .collect::<HashSet<_>>(),
+        secrets: keys_of(fields, "secrets")
+            .into_iter()
+            .collect::<HashSet<_>>(),
         vars: vars.map(|(at, name)| (name, at)).collect(),
         invalid: ids.invalid,
     }

@@ -18,9 +18,9 @@ use crate::diagnostic::{Report, quote};
 use crate::graph::{Edges, Graph};
 use crate::keys;
 use crate::model::{MAX_CONCURRENT, OnError, Workflow};
-use crate::{native, needs};
 use crate::source::{Dialect, EDGES_MAX, Span, TASKS_MAX};
 use crate::tree::{Data, Entry, Tree};
+use crate::{native, needs};
 
 /// The workflow of a request; `None` when it has faults, which are reported then.
 pub(crate) fn read(

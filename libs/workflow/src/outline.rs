@@ -2,10 +2,10 @@
 //! group and handler.
 
 use crate::diagnostic::Report;
+use crate::field;
 use crate::fields::Fields;
 use crate::source::{GROUPS_MAX, Span, TASKS_MAX};
 use crate::tree::{Entry, Tree};
-use crate::field;
 
 const OWNER: &str = "the workflow";
 

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use crate::diagnostic::{Report, quote};
 use crate::fields::Fields;
 use crate::nearest::nearest;
+use crate::secrets;
 use crate::source::Span;
 use crate::tree::{Data, Entry, Tree};
-use crate::secrets;
 
 /// What stands for a value that is known only at run time. No text of a file is likely to be this,
 /// and one that is only escapes the check before the start.

@@ -44,7 +44,13 @@ pub(crate) fn approve(
             reader.report.error("MISSING_KEY", entry.key_span, message);
         }
     }
-    let message = text_node(reader, &fields, "message", at.place("approve.message"), owner);
+    let message = text_node(
+        reader,
+        &fields,
+        "message",
+        at.place("approve.message"),
+        owner,
+    );
     let approvers = fields
         .get("approvers")
         .and_then(|entry| approvers(reader, entry, owner, at.place("approve.approvers")));
@@ -218,12 +224,17 @@ fn event(
     }
     let both = |key: &str| {
         let inner = inside.as_ref().and_then(|fields| fields.get(key));
-        (inner.or_else(|| beside.get(key)), inner.and(beside.get(key)))
+        (
+            inner.or_else(|| beside.get(key)),
+            inner.and(beside.get(key)),
+        )
     };
     let ((where_, twice), (timeout, again)) = (both("where"), both("timeout"));
     for other in [twice, again].into_iter().flatten() {
         let message = format!("`{}` of {owner} is given twice", other.key);
-        reader.report.error("DUPLICATE_KEY", other.key_span, message);
+        reader
+            .report
+            .error("DUPLICATE_KEY", other.key_span, message);
     }
     let filter = where_.map(|entry| {
         let place = Place {
@@ -247,18 +258,15 @@ fn event(
 }
 
 /// Reports what is no topic or pattern of topics.
-pub(crate) fn check_topic(
-    reader: &mut Reader<'_, '_, '_>,
-    text: &str,
-    span: Span,
-    owner: &str,
-) {
+pub(crate) fn check_topic(reader: &mut Reader<'_, '_, '_>, text: &str, span: Span, owner: &str) {
     let segments: Vec<&str> = text.split('.').collect();
     let rest = segments.iter().position(|segment| *segment == "**");
     let last = rest.is_none_or(|at| at + 1 == segments.len());
-    let whole = segments
-        .iter()
-        .all(|s| !s.is_empty() && !s.contains(char::is_whitespace) && (!s.contains('*') || s.trim_matches('*').is_empty() && s.len() < 3));
+    let whole = segments.iter().all(|s| {
+        !s.is_empty()
+            && !s.contains(char::is_whitespace)
+            && (!s.contains('*') || s.trim_matches('*').is_empty() && s.len() < 3)
+    });
     if last && whole {
         return;
     }

@@ -58,7 +58,12 @@ pub struct PlannedEdge {
 /// Plans a workflow.
 #[must_use]
 pub fn plan(workflow: &Workflow, catalog: &Catalog) -> Plan {
-    let id = |task: usize| workflow.tasks.get(task).map_or_else(String::new, |t| t.id.clone());
+    let id = |task: usize| {
+        workflow
+            .tasks
+            .get(task)
+            .map_or_else(String::new, |t| t.id.clone())
+    };
     let own = workflow.graph();
     let ids = |tasks: &[usize]| tasks.iter().map(|task| id(*task)).collect::<Vec<_>>();
     let mut plan = Plan {
@@ -146,7 +151,11 @@ fn planned(task: &Task, catalog: &Catalog) -> PlannedTask {
         Kind::Approve(approve) => {
             places(&approve.message, "approve.message", &mut dynamic);
             for (index, approver) in approve.approvers.iter().enumerate() {
-                places(approver, &format!("approve.approvers[{index}]"), &mut dynamic);
+                places(
+                    approver,
+                    &format!("approve.approvers[{index}]"),
+                    &mut dynamic,
+                );
             }
             (None, None)
         }
@@ -207,7 +216,9 @@ fn class(tool: &Tool, preset: &[(String, Value)], params: &Node) -> Class {
 fn places(node: &Node, path: &str, found: &mut Vec<String>) {
     match node {
         Node::Constant(_) => {}
-        Node::Text(_) | Node::Oktyv(_) | Node::Ordinaut(_) | Node::Failing(_) => found.push(path.to_owned()),
+        Node::Text(_) | Node::Oktyv(_) | Node::Ordinaut(_) | Node::Failing(_) => {
+            found.push(path.to_owned())
+        }
         Node::List(items) => {
             for (index, item) in items.iter().enumerate() {
                 places(item, &format!("{path}[{index}]"), found);

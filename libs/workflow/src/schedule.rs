@@ -68,7 +68,8 @@ pub(crate) fn check(
     if let Some(entry) = fields.get("overlap")
         && concurrency
     {
-        let message = format!("`overlap` of {owner}: the workflow has `concurrency`, which decides");
+        let message =
+            format!("`overlap` of {owner}: the workflow has `concurrency`, which decides");
         report.error("INVALID_VALUE", entry.key_span, message);
     }
 }
@@ -131,7 +132,12 @@ fn instant(report: &mut Report<'_>, entry: &Entry, owner: &str, zone: Option<&Ti
 
 fn dst(report: &mut Report<'_>, entry: &Entry, owner: &str) {
     let Some(entries) = entry.value.map() else {
-        field::unexpected(report, entry, owner, "a map as `{gap: after, overlap: first}`");
+        field::unexpected(
+            report,
+            entry,
+            owner,
+            "a map as `{gap: after, overlap: first}`",
+        );
         return;
     };
     let owner = &format!("`dst` of {owner}");

@@ -20,7 +20,7 @@ pub(crate) enum Seen {
     Ended,
     /// It is a group around the place.
     Around,
-    /// It is inside of this group, which the place is not.
+    /// It is inside of this group, which stands beside the place or something around it.
     Inside(usize),
     /// It is one of the tasks of this handler, which the place is not.
     After(usize),
@@ -62,13 +62,40 @@ impl Names<'_> {
         }
         match self.of(body) {
             Of::Workflow => Seen::Ended,
-            Of::Group(_) => {
-                let outermost = self.around(task).last().unwrap_or(task);
-                let nearest = self.around(task).nth(1).unwrap_or(outermost);
-                Seen::Inside(nearest)
+            Of::Group(group) => {
+                let mut groups = self.around(task).skip(1);
+                let near = groups.find(|group| self.is_beside(*group, place));
+                Seen::Inside(near.unwrap_or(group))
             }
             Of::Handler(handler) => Seen::After(handler),
         }
+    }
+
+    /// Whether a task is one of a graph that a place sees.
+    fn is_beside(&self, task: usize, place: &Place<'_>) -> bool {
+        let body = self.body_of(task);
+        let mut around = place.task.into_iter().flat_map(|at| self.around(at));
+        self.of(body) == Of::Workflow || around.any(|at| self.body_of(at) == body)
+    }
+
+    /// How the result of a task is reached through a group around it.
+    fn through(&self, group: usize, task: usize) -> String {
+        let name = |task: usize| self.ids.get(task).copied().unwrap_or("?");
+        let list = |task: usize| match self.elements.get(task) {
+            Some(Some(_)) => "[]",
+            _ => "",
+        };
+        let mut path = format!("{}.result{}", name(group), list(group));
+        let inner = self.around(task).take_while(|at| *at != group);
+        let inner: Vec<usize> = inner.collect();
+        for at in inner.into_iter().rev() {
+            path.push('.');
+            path.push_str(name(at));
+            if at != task {
+                path.push_str(list(at));
+            }
+        }
+        quote(&path)
     }
 
     /// Whether a task may be proposed for a place.
@@ -87,18 +114,16 @@ impl Names<'_> {
         let name = quote(id(task));
         match seen {
             Seen::Inside(group) => {
-                let each = self.elements.get(group).is_some_and(Option::is_some);
-                let list = if each { "[]" } else { "" };
-                let group = quote(id(group));
+                let (path, group) = (self.through(group, task), quote(id(group)));
                 (
                     format!("`{name}` is inside of the group `{group}` and is not seen outside"),
-                    Some(format!("take `{group}.result{list}.{name}`")),
+                    Some(format!("take `{path}`")),
                 )
             }
             Seen::After(handler) => {
                 let handler = HANDLERS.get(handler).copied().unwrap_or("finally");
                 (
-                    format!("`{name}` is a task of `{handler}`, which runs after this"),
+                    format!("`{name}` is a task of `{handler}` and is not seen outside of it"),
                     None,
                 )
             }

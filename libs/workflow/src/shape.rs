@@ -63,7 +63,8 @@ impl Shape {
                 result: Outcome::Keys(entries.iter().map(|entry| entry.key.clone()).collect()),
             };
         }
-        let keys = |keys: &[&str]| Outcome::Keys(keys.iter().map(|key| (*key).to_owned()).collect());
+        let keys =
+            |keys: &[&str]| Outcome::Keys(keys.iter().map(|key| (*key).to_owned()).collect());
         if let Some(inner) = inner {
             let result = Outcome::Tasks(inner);
             return Shape { each, result };

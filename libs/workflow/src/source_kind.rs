@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::field;
 use crate::fields::Fields;
 use crate::head::is_reference;
 use crate::keys::{self, Keys};
@@ -10,7 +11,6 @@ use crate::schedule::word;
 use crate::tree::{Data, Entry};
 use crate::triggers::fixed;
 use crate::value::{Place, Reader};
-use crate::field;
 
 const AUTH: [&str; 3] = ["token", "hmac", "none"];
 const RESPOND: [&str; 2] = ["accepted", "result"];
@@ -35,7 +35,9 @@ pub(crate) fn read(
             let as_in = "{connection: mail}";
             let (fields, value) = map(reader, entry, &keys::EMAIL, owner, as_in, &["connection"])?;
             for key in ["connection", "folder"] {
-                fields.get(key).map(|e| field::text(reader.report, e, owner));
+                fields
+                    .get(key)
+                    .map(|e| field::text(reader.report, e, owner));
             }
             fixed(reader.report, &entry.value, owner).then_some(value)
         }
@@ -121,12 +123,15 @@ fn webhook(
     match (auth, fields.get("secret")) {
         (Some("none"), Some(secret)) => {
             let message = format!("{owner} has `auth: none` and a `secret`");
-            reader.report.error("INVALID_VALUE", secret.key_span, message);
+            reader
+                .report
+                .error("INVALID_VALUE", secret.key_span, message);
         }
         (Some("token" | "hmac"), None) if !fields.may_have("secret") => {
             let message = format!("{owner} has no `secret`");
             let diagnostic = reader.report.error("MISSING_KEY", entry.key_span, message);
-            diagnostic.hint("as in `secret: \"${secrets.hook}\"`, or a reference `vault://vault/secret`");
+            diagnostic
+                .hint("as in `secret: \"${secrets.hook}\"`, or a reference `vault://vault/secret`");
         }
         _ => {}
     }
@@ -152,7 +157,12 @@ fn secret(
     secrets: &[(String, String)],
 ) -> Option<String> {
     let Some(text) = entry.value.text() else {
-        field::unexpected(reader.report, entry, owner, "`${secrets.name}` or a reference");
+        field::unexpected(
+            reader.report,
+            entry,
+            owner,
+            "`${secrets.name}` or a reference",
+        );
         return None;
     };
     if is_reference(text) {
@@ -163,7 +173,9 @@ fn secret(
         let message = format!(
             "`secret` of {owner}: expected `${{secrets.name}}` or a reference as `vault://vault/secret`"
         );
-        reader.report.error("LITERAL_SECRET", entry.value.span, message);
+        reader
+            .report
+            .error("LITERAL_SECRET", entry.value.span, message);
         return None;
     }
     let place = Place {
@@ -174,9 +186,18 @@ fn secret(
     let template = reader.template(&entry.value, &place)?;
     let (expression, _) = template.expressions().next()?;
     let name = expression.text().trim().strip_prefix("secrets.");
-    let known = name.and_then(|name| secrets.iter().find(|(known, _)| known == name.trim_matches('"')));
+    let known = name.and_then(|name| {
+        secrets
+            .iter()
+            .find(|(known, _)| known == name.trim_matches('"'))
+    });
     if known.is_none() && name.is_none() {
-        field::unexpected(reader.report, entry, owner, "`${secrets.name}` or a reference");
+        field::unexpected(
+            reader.report,
+            entry,
+            owner,
+            "`${secrets.name}` or a reference",
+        );
     }
     known.map(|(_, reference)| reference.clone())
 }
@@ -185,7 +206,9 @@ fn file(reader: &mut Reader<'_, '_, '_>, entry: &Entry, owner: &str) -> Option<V
     let as_in = "{path: work://in, glob: \"*.csv\"}";
     let (fields, value) = map(reader, entry, &keys::FILE, owner, as_in, &["path"])?;
     for key in ["path", "glob"] {
-        fields.get(key).map(|e| field::text(reader.report, e, owner));
+        fields
+            .get(key)
+            .map(|e| field::text(reader.report, e, owner));
     }
     list(reader, fields.get("events"), owner, &FILE_EVENTS);
     if let Some(settle) = fields.get("settle") {
@@ -196,7 +219,8 @@ fn file(reader: &mut Reader<'_, '_, '_>, entry: &Entry, owner: &str) -> Option<V
 
 /// A list of some of the words, at least one.
 fn list(reader: &mut Reader<'_, '_, '_>, entry: Option<&Entry>, owner: &str, all: &[&str]) {
-    let Some((entry, items)) = entry.and_then(|e| Some((e, field::texts(reader.report, e, owner)?)))
+    let Some((entry, items)) =
+        entry.and_then(|e| Some((e, field::texts(reader.report, e, owner)?)))
     else {
         return;
     };

@@ -80,7 +80,13 @@ impl TaskReader<'_> {
         let kind = self.kind(reader, placed, fields, owner, at);
         let (connection, idempotency_key) = (
             text_node(reader, fields, "connection", at.place("connection"), owner),
-            text_node(reader, fields, "idempotencyKey", at.place("idempotencyKey"), owner),
+            text_node(
+                reader,
+                fields,
+                "idempotencyKey",
+                at.place("idempotencyKey"),
+                owner,
+            ),
         );
         let save = text_node(reader, fields, "save", at.own("save"), owner);
         let when = fields
@@ -132,7 +138,9 @@ impl TaskReader<'_> {
 
     /// A result that stands in for a call may only be one that changed nothing.
     fn reads_only(&self, report: &mut Report<'_>, cache: &Entry, tool: &Entry, owner: &str) {
-        let found = self.catalog.and_then(|catalog| catalog.get(tool.value.text()?));
+        let found = self
+            .catalog
+            .and_then(|catalog| catalog.get(tool.value.text()?));
         let Some(found) = found.filter(|f| f.tool.effect != gearmesh_catalog::Effect::Read) else {
             return;
         };

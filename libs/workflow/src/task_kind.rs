@@ -118,7 +118,10 @@ fn one<'t>(
 
 /// The words of a list, as ``a`, `b` or `c``.
 pub(crate) fn words(words: &[&str], last: &str) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{}`", quote(word))).collect();
+    let quoted: Vec<String> = words
+        .iter()
+        .map(|word| format!("`{}`", quote(word)))
+        .collect();
     match quoted.split_last() {
         Some((end, [])) => end.clone(),
         Some((end, rest)) => format!("{} {last} {end}", rest.join(", ")),

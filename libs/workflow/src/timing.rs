@@ -95,14 +95,20 @@ pub(crate) fn cron(text: &str) -> Result<(), Fault> {
         .year(Year::Disallowed)
         .build()
         .parse(&fields.join(" "))
-        .map_err(|e| invalid(format!("is no cron expression: {}", e.to_string().to_lowercase())))?;
+        .map_err(|e| {
+            invalid(format!(
+                "is no cron expression: {}",
+                e.to_string().to_lowercase()
+            ))
+        })?;
     fires(&cron).then_some(()).ok_or_else(never)
 }
 
 /// Whether a cron expression has a day in some years that have every kind of day.
 fn fires(cron: &croner::Cron) -> bool {
     let pattern = &cron.pattern;
-    for (year, month) in (0..YEARS).flat_map(|year| (1..=12).map(move |month| (2000 + year, month))) {
+    for (year, month) in (0..YEARS).flat_map(|year| (1..=12).map(move |month| (2000 + year, month)))
+    {
         let Ok(first) = Date::new(year, month, 1) else {
             continue;
         };
@@ -167,7 +173,9 @@ pub(crate) fn rule(text: &str) -> Result<(), Fault> {
     if read.get_interval() == 0 {
         return Err(invalid("has INTERVAL=0; it is at least 1"));
     }
-    let start = rrule::Tz::UTC.with_ymd_and_hms(2000, 1, 1, 0, 0, 0).single();
+    let start = rrule::Tz::UTC
+        .with_ymd_and_hms(2000, 1, 1, 0, 0, 0)
+        .single();
     if let Some(start) = start {
         read.clone().validate(start).map_err(wrong)?;
     }
@@ -202,12 +210,29 @@ mod tests {
     fn cron_is_read_and_fires() {
         // WF-7.2, WF-7.17
         for good in [
-            "30 2 * * *", "*/5 * * * * *", "0 0 29 2 *", "0 9 L * *", "0 9 15W * *", "0 9 * * MON#2",
-            "0 0 * * 7", "0 0 * * 0", "0 0 ? * sun", "@daily", "0 0 31 * *",
+            "30 2 * * *",
+            "*/5 * * * * *",
+            "0 0 29 2 *",
+            "0 9 L * *",
+            "0 9 15W * *",
+            "0 9 * * MON#2",
+            "0 0 * * 7",
+            "0 0 * * 0",
+            "0 0 ? * sun",
+            "@daily",
+            "0 0 31 * *",
         ] {
             assert_eq!(code(cron(good)), "", "{good}");
         }
-        for bad in ["", "* * * *", "* * * * * * *", "61 * * * *", "@reboot", "+1 * * * *", "x * * * *"] {
+        for bad in [
+            "",
+            "* * * *",
+            "* * * * * * *",
+            "61 * * * *",
+            "@reboot",
+            "+1 * * * *",
+            "x * * * *",
+        ] {
             assert_eq!(code(cron(bad)), "INVALID_VALUE", "{bad}");
         }
         for never in ["30 2 30 2 *", "0 0 31 4,6 *"] {
@@ -219,19 +244,29 @@ mod tests {
     fn rules_are_read_and_fire() {
         // WF-7.3, WF-7.17
         for good in [
-            "FREQ=DAILY;BYHOUR=9", "RRULE:FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20301231T000000Z",
+            "FREQ=DAILY;BYHOUR=9",
+            "RRULE:FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20301231T000000Z",
             "DTSTART:20270101T090000\nRRULE:FREQ=MONTHLY;BYDAY=-1FR;COUNT=3",
-            "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", "FREQ=MONTHLY;BYSETPOS=-1;BYDAY=MO,TU,WE,TH,FR",
+            "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
+            "FREQ=MONTHLY;BYSETPOS=-1;BYDAY=MO,TU,WE,TH,FR",
         ] {
             assert_eq!(rule(good), Ok(()), "{good}");
         }
         for bad in [
-            "", "FREQ=SOMETIMES", "INTERVAL=2", "FREQ=DAILY;INTERVAL=0", "EXRULE:FREQ=DAILY",
-            "RRULE:FREQ=DAILY\nRRULE:FREQ=WEEKLY", "FREQ=YEARLY;BYEASTER=1",
+            "",
+            "FREQ=SOMETIMES",
+            "INTERVAL=2",
+            "FREQ=DAILY;INTERVAL=0",
+            "EXRULE:FREQ=DAILY",
+            "RRULE:FREQ=DAILY\nRRULE:FREQ=WEEKLY",
+            "FREQ=YEARLY;BYEASTER=1",
         ] {
             assert_eq!(code(rule(bad)), "INVALID_VALUE", "{bad}");
         }
-        for never in ["FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "FREQ=DAILY;BYMONTH=4,6;BYMONTHDAY=31"] {
+        for never in [
+            "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+            "FREQ=DAILY;BYMONTH=4,6;BYMONTHDAY=31",
+        ] {
             assert_eq!(code(rule(never)), "SCHEDULE_NEVER_FIRES", "{never}");
         }
     }
@@ -242,7 +277,9 @@ mod tests {
         assert!(zone("Europe/Chisinau").is_some() && zone("UTC").is_some());
         assert!(zone("Europe/Chisinua").is_none() && zone("").is_none());
         let zone = zone("Europe/Chisinau").unwrap();
-        assert!(is_instant("2027-01-31T09:00:00Z", &zone) && is_instant("2027-01-31T09:00:00", &zone));
+        assert!(
+            is_instant("2027-01-31T09:00:00Z", &zone) && is_instant("2027-01-31T09:00:00", &zone)
+        );
         assert!(!is_instant("tomorrow", &zone) && !is_instant("2027-02-30T09:00:00Z", &zone));
     }
 }

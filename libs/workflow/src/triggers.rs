@@ -48,7 +48,9 @@ pub(crate) fn read(
             "the workflow has {} triggers; the limit is {TRIGGERS_MAX}",
             items.len()
         );
-        reader.report.error("FILE_TOO_LARGE", entry.key_span, message);
+        reader
+            .report
+            .error("FILE_TOO_LARGE", entry.key_span, message);
         return None;
     }
     let mut ids: HashMap<&str, Span> = HashMap::new();
@@ -100,7 +102,14 @@ fn trigger<'t>(
     let value = if allowed.is_empty() {
         source_kind::read(reader, kind, entry, owner, around.secrets)
     } else {
-        schedule::check(reader.report, kind, entry, &fields, owner, around.concurrency);
+        schedule::check(
+            reader.report,
+            kind,
+            entry,
+            &fields,
+            owner,
+            around.concurrency,
+        );
         fixed(reader.report, &entry.value, owner).then(|| entry.value.value())
     };
     Some(Trigger {
@@ -194,9 +203,11 @@ fn inputs(
         };
         if fixed_value(&entry.value) {
             for fault in spec.faults(&entry.value.value()) {
-                reader
-                    .report
-                    .error("INPUT_INVALID", entry.value.span, format!("{owner}: {fault}"));
+                reader.report.error(
+                    "INPUT_INVALID",
+                    entry.value.span,
+                    format!("{owner}: {fault}"),
+                );
             }
         }
     }
@@ -204,7 +215,10 @@ fn inputs(
     for spec in specs {
         if spec.required && spec.default.is_none() && !given(&spec.name) {
             let start = Span::new(tree.span.start, tree.span.start);
-            let message = format!("{owner} does not give the input `{}`, which is required", spec.name);
+            let message = format!(
+                "{owner} does not give the input `{}`, which is required",
+                spec.name
+            );
             reader.report.error("INPUT_INVALID", start, message);
         }
     }
@@ -213,11 +227,16 @@ fn inputs(
 
 fn unknown_input(report: &mut Report<'_>, entry: &Entry, specs: &[InputSpec]) {
     let near = if report.may_suggest() {
-        nearest(&entry.key, sorted(specs.iter().map(|spec| spec.name.as_str())))
+        nearest(
+            &entry.key,
+            sorted(specs.iter().map(|spec| spec.name.as_str())),
+        )
     } else {
         None
     };
-    let question = near.map_or_else(String::new, |near| format!("; did you mean `{}`?", near.name));
+    let question = near.map_or_else(String::new, |near| {
+        format!("; did you mean `{}`?", near.name)
+    });
     let message = format!("no input is called `{}`{question}", quote(&entry.key));
     report.error("UNKNOWN_NAME", entry.key_span, message);
 }

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use crate::support::{codes, expect_said, mended, said};
 
-const HEAD: &str = "name: broken\ninputs:\n  q: {type: string}\ntasks:\n  - id: fetch\n    tool: shop.find\n    params: {site: north}\n";
+const HEAD: &str = "name: broken\ninputs:\n  q: {type: string}\ntasks:\n  - id: fetch\n    tool: shop.find\n    params: {site: \"${inputs.q}\"}\n";
 
 fn file(rest: &str) -> String {
     format!("{HEAD}{rest}")

@@ -6,6 +6,7 @@ use crate::support::{expect_said, listed, mended, said, with_task, workflow};
 
 #[test]
 fn broken_expression_is_marked_where_it_breaks() {
+    // WF-9.9
     expect_said(
         &with_task("set: {v: \"a ${length(} b ${first.result.}\"}"),
         &expect![[r#"
@@ -39,6 +40,7 @@ fn broken_expression_is_marked_where_it_breaks() {
 
 #[test]
 fn quoted_field_becomes_text() {
+    // WF-9.10
     let text = with_task("set: {v: 1}\nwhen: first.status == \"succeeded\"");
     expect_said(
         &text,
@@ -57,6 +59,7 @@ fn quoted_field_becomes_text() {
 
 #[test]
 fn condition_is_written_without_template() {
+    // WF-4.1, WF-9.11
     for line in [
         "when: ${inputs.q == 'a'}",
         "when: \"${inputs.q}\"",
@@ -92,10 +95,11 @@ fn condition_may_be_true_or_false() {
 
 #[test]
 fn unknown_names_are_named_with_the_nearest() {
+    // WF-4.2, WF-9.12
     let text = "name: x\ninputs: {city: {type: string}}\nvars: {a: \"${vars.b}\", b: \"${vars.a}\", c: \"${fetch.result}\", d: \"${vars.d}\"}\ntasks:\n  - id: fetch\n    tool: shop.find\n    params: {site: north}\n  - id: b\n    set:\n      p: ${fetsh.result.goods[0].name}\n      q: ${fetch.reslt}\n      r: ${inputs.citty}\n      s: ${city}\n      t: ${run.idd}\n      u: ${vars.bb}\n      v: ${nothing.like.it}\n      w: ${item} ${index}\n      x: ${trigger.body}\noutputs:\n  y: ${fetcb.status}\n  z: ${item}\n";
     expect![[r#"
         3:19 UNKNOWN_NAME `vars.b` can be used only after it is set
-        3:46 UNKNOWN_NAME `fetch` is a task; vars are set before any task runs
+        3:46 UNKNOWN_NAME `fetch` is a task; `vars.c` is read before any task runs
         3:73 UNKNOWN_NAME `vars.d` can be used only after it is set
         10:12 UNKNOWN_NAME no task or input is called `fetsh`; did you mean `fetch`?
         11:18 UNKNOWN_NAME task `fetch` has no `reslt`; did you mean `result`?
@@ -106,7 +110,6 @@ fn unknown_names_are_named_with_the_nearest() {
         16:12 UNKNOWN_NAME no task or input is called `nothing`
         17:12 UNKNOWN_NAME `item` exists only inside of a task with `each`, and not in its `when` and `each`
         17:20 UNKNOWN_NAME `index` exists only inside of a task with `each`, and not in its `when` and `each`
-        18:12 NOT_IMPLEMENTED `trigger` in expressions is not built yet
         20:8 UNKNOWN_NAME no task or input is called `fetcb`; did you mean `fetch`?
         21:8 UNKNOWN_NAME `item` exists only inside of a task with `each`, and not in its `when` and `each`
     "#]].assert_eq(&listed(text));
@@ -138,6 +141,7 @@ fn unknown_names_are_named_with_the_nearest() {
 
 #[test]
 fn paths_into_results_are_checked() {
+    // WF-4.10, WF-9.12
     let text = "name: x\ntasks:\n  - id: fetch\n    tool: shop.find\n    params: {site: north}\n  - id: pick\n    set: {first: \"${fetch.result.goods[0].nam}\", n: \"${length(fetch.result.good)}\", open: \"${fetch.result.extra.any.thing[0]}\"}\n  - id: many\n    each: [1, 2]\n    tool: shop.find\n    params: {site: north}\n  - id: spare\n    tool: shop.find\n    params: {site: north}\n    onError: {use: {other: 1}}\noutputs:\n  a: ${pick.result.frist}\n  b: ${many.result.count}\n  c: ${many.result[0].coumt}\n  d: ${many.result[].count}\n  e: ${spare.result.other}\n  f: ${fetch.result[0]}\n";
     expect_said(
         text,
@@ -188,6 +192,7 @@ fn paths_into_results_are_checked() {
 
 #[test]
 fn item_and_index_exist_where_instances_do() {
+    // WF-3.15, WF-3.16
     let each = "each: [1, 2]\nas: n\n";
     for line in [
         "tool: shop.find\nparams: {site: \"${n}\", pageSize: \"${index}\"}",
@@ -240,6 +245,7 @@ fn item_and_index_exist_where_instances_do() {
 
 #[test]
 fn own_name_is_the_instance_in_expect_and_a_cycle_elsewhere() {
+    // WF-3.29
     assert_eq!(
         said(&with_task(
             "tool: shop.find\nparams: {site: a}\nexpect: a.result.count > 0"
@@ -266,29 +272,8 @@ fn own_name_is_the_instance_in_expect_and_a_cycle_elsewhere() {
 }
 
 #[test]
-fn functions_that_are_not_built_are_named() {
-    expect_said(
-        &with_task("set: {v: \"${upper(inputs.q)}\", w: \"${lenght(inputs.q)}\"}"),
-        &expect![[r#"
-            error[NOT_IMPLEMENTED]: function `upper` is not built yet
-             --> f.yaml:8:17
-              |
-            8 |     set: {v: "${upper(inputs.q)}", w: "${lenght(inputs.q)}"}
-              |                 ^^^^^
-              = note: nothing was run
-            error[EXPRESSION_SYNTAX]: no function is called `lenght`
-             --> f.yaml:8:42
-              |
-            8 |     set: {v: "${upper(inputs.q)}", w: "${lenght(inputs.q)}"}
-              |                                          ^^^^^^
-              = help: did you mean `length`?
-              = note: nothing was run
-        "#]],
-    );
-}
-
-#[test]
 fn expression_ends_at_its_limit() {
+    // WF-4.9
     let file = |length: usize| {
         let path = "a".repeat(length - "inputs.q || ".len());
         with_task(&format!(
@@ -302,6 +287,7 @@ fn expression_ends_at_its_limit() {
 
 #[test]
 fn escaped_expression_is_text() {
+    // WF-4.1
     let workflow = workflow(&with_task("set: {v: \"$${inputs.q}\"}"));
     let gearmesh_workflow::Kind::Set {
         values: gearmesh_workflow::Node::Constant(values),
@@ -314,6 +300,7 @@ fn escaped_expression_is_text() {
 
 #[test]
 fn each_takes_a_list_or_one_expression() {
+    // WF-3.14
     assert_eq!(
         said(&with_task(
             "each: ${first.result.goods}\nset: {v: \"${item.name}\"}"

@@ -6,6 +6,7 @@ use crate::support::{expect_said, listed, mended, said, with_task};
 
 #[test]
 fn durations_need_units() {
+    // WF-1.13, WF-9.6
     let text = with_task(
         "tool: shop.find\nparams: {site: north}\ntimeout: 30000\nretry: {delay: 5, maxDelay: \"7\"}",
     );
@@ -91,6 +92,7 @@ fn values_have_their_types() {
 
 #[test]
 fn limits_of_numbers_hold_at_their_edges() {
+    // WF-2.16, WF-3.17
     for (line, fits) in [
         ("maxConcurrent: 1", true),
         ("maxConcurrent: 100", true),
@@ -109,6 +111,7 @@ fn limits_of_numbers_hold_at_their_edges() {
 
 #[test]
 fn each_ends_at_its_limit() {
+    // WF-1.6
     let file = |items: usize| {
         with_task(&format!(
             "set: {{v: 1}}\neach: [{}]",

@@ -30,6 +30,7 @@ fn shown(graph: &Graph, ids: &[&str]) -> String {
 
 #[test]
 fn needs_come_from_the_list_and_from_expressions() {
+    // WF-3.11, WF-5.1
     let text = "name: x\ntasks:\n  - id: d\n    needs: [b]\n    when: c.status == 'succeeded'\n    set: {v: \"${b.result.v}\", w: [1, {deep: \"${a.result.v}\"}]}\n  - id: a\n    set: {v: 1}\n  - id: b\n    set: {v: \"${a.result.v}\"}\n  - id: c\n    each: ${a.result.v}\n    tool: shop.order\n    connection: \"${a.status}\"\n    params: {lines: [{name: \"${item}\"}]}\n    idempotencyKey: k-${b.status}\n    expect: b.result.v != c.result.number\n    onError: {use: \"${a.result.v}\"}\n  - id: e\n    needs: [a, a]\n    set: {v: 1}\n";
     let workflow = workflow(text);
     let ids: Vec<&str> = workflow.tasks.iter().map(|task| task.id.as_str()).collect();
@@ -52,6 +53,7 @@ fn needs_come_from_the_list_and_from_expressions() {
 
 #[test]
 fn missing_need_is_named() {
+    // WF-5.1, WF-9.14
     expect_said(
         "name: x\ntasks:\n  - id: fetch\n    set: {v: 1}\n  - id: b\n    needs: [fetsh, x]\n    set: {v: 1}\n",
         &expect![[r#"
@@ -74,6 +76,7 @@ fn missing_need_is_named() {
 
 #[test]
 fn every_knot_is_shown_as_one_cycle() {
+    // WF-5.1, WF-9.13
     let text = "name: x\ntasks:\n  - {id: a, needs: [b], set: {v: 1}}\n  - {id: b, needs: [c, d], set: {v: 1}}\n  - {id: c, needs: [a], set: {v: 1}}\n  - {id: d, needs: [b], set: {v: 1}}\n  - {id: e, needs: [e], set: {v: 1}}\n  - {id: f, needs: [a], set: {v: 1}}\n";
     expect_said(
         text,
@@ -140,6 +143,7 @@ fn random(random: &mut fastrand::Rng, tasks: usize, most: usize) -> Vec<Vec<usiz
 
 #[test]
 fn levels_are_longest_chains() {
+    // WF-5.3
     let mut rng = fastrand::Rng::with_seed(42);
     for _ in 0..200 {
         let tasks = rng.usize(1..40);
@@ -173,6 +177,7 @@ fn levels_are_longest_chains() {
 
 #[test]
 fn largest_graph_is_read() {
+    // WF-1.2, WF-1.3
     let tasks = 10_000;
     let mut needs: Vec<Vec<usize>> = (0..tasks)
         .map(|task: usize| (task.saturating_sub(5)..task).collect())

@@ -11,6 +11,7 @@ use crate::support::{checked, expect_said, said};
 
 #[test]
 fn alias_bomb_ends_at_its_budget() {
+    // WF-1.8
     let mut text =
         String::from("name: x\nx-0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
     for level in 1..=9 {
@@ -77,6 +78,7 @@ fn nesting_ends_at_its_limit() {
 
 #[test]
 fn file_ends_at_its_limit() {
+    // WF-1.1, WF-9.8
     let file = |bytes: usize| {
         let head = "name: x\ntasks:\n  - id: a\n    set: {v: 1}\n#";
         format!("{head}{}", "x".repeat(bytes - head.len()))
@@ -88,6 +90,7 @@ fn file_ends_at_its_limit() {
 
 #[test]
 fn tasks_end_at_their_limit() {
+    // WF-1.2
     let file = |tasks: usize| {
         let tasks: String = (0..tasks).fold(String::new(), |mut text, task| {
             let _ = writeln!(text, "- {{id: t{task}, set: {{v: 1}}}}");
@@ -209,12 +212,13 @@ fn many_faults_in_one_line_are_answered() {
 
 #[test]
 fn inputs_end_at_their_limit() {
+    // WF-2.3
     let file = |inputs: usize| {
         let inputs = (0..inputs).fold(String::new(), |mut text, input| {
             let _ = writeln!(text, "  i{input}: {{type: string}}");
             text
         });
-        format!("name: x\ninputs:\n{inputs}tasks:\n  - id: a\n    set: {{v: 1}}\n")
+        format!("name: x\ninputs:\n{inputs}tasks:\n  - id: a\n    set: {{v: \"${{inputs}}\"}}\n")
     };
     assert_eq!(said(&file(INPUTS_MAX)), "");
     assert!(said(&file(INPUTS_MAX + 1)).contains("the limit is 1000"));

@@ -36,6 +36,7 @@ fn bound_texts(given: &[(&str, &str)], expected: &Expect) {
 
 #[test]
 fn defaults_fill_and_absent_is_null() {
+    // WF-2.3, WF-2.4
     bound(
         &json!({"amount": 5}),
         &expect![[
@@ -46,6 +47,7 @@ fn defaults_fill_and_absent_is_null() {
 
 #[test]
 fn every_wrong_input_is_named() {
+    // WF-2.3, WF-9.18
     bound(
         &json!({"amount": "ten", "count": 1.5, "city": "Bonn", "tags": [1], "key": "SECRET", "amonut": 1}),
         &expect![[r#"
@@ -105,6 +107,7 @@ fn texts_are_read_as_the_declared_type() {
 
 #[test]
 fn declarations_are_checked() {
+    // WF-2.3, WF-9.18
     let text = "name: x\ninputs:\n  a: {type: strin}\n  a2: {type: list}\n  a3: {type: [string, odd]}\n  b: {type: number, default: ten}\n  c: text\n  d: {type: string, required: maybe}\n  e: {type: string, default: \"${now}\"}\n  f-g: {type: string}\n  h: {$ref: \"http://example.test/schema.json\"}\n  i: {type: string, pattern: \"(\"}\n  j: {type: object, required: [k], properties: {k: {type: string}}, default: {}}\ntasks:\n  - id: a\n    set: {v: 1}\n";
     expect_said(
         text,

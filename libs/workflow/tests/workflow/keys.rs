@@ -6,53 +6,54 @@ use crate::support::{expect_said, mended, said, with_task};
 
 #[test]
 fn unknown_keys_are_named_with_what_was_meant() {
+    // WF-1.9, WF-9.1, WF-9.2
     let text = "name: x\nsteps:\n  - id: a\n    uses: shop.find\n    with: {site: north}\n  - id: b\n    dependson: [a]\n    if: a.status == 'succeeded'\n    set: {v: 1}\n    bogus: 1\n";
     expect_said(
         text,
         &expect![[r#"
-        error[UNKNOWN_KEY]: unknown key `steps` in the workflow
-         --> f.yaml:2:1
-          |
-        2 | steps:
-          | ^^^^^
-          = help: did you mean `tasks`?   gearmesh validate --fix f.yaml
-          = note: nothing was run
-        error[UNKNOWN_KEY]: unknown key `uses` in task `a`
-         --> f.yaml:4:5
-          |
-        4 |     uses: shop.find
-          |     ^^^^
-          = help: did you mean `tool`?   gearmesh validate --fix f.yaml
-          = note: nothing was run
-        error[UNKNOWN_KEY]: unknown key `with` in task `a`
-         --> f.yaml:5:5
-          |
-        5 |     with: {site: north}
-          |     ^^^^
-          = help: did you mean `params`?   gearmesh validate --fix f.yaml
-          = note: nothing was run
-        error[UNKNOWN_KEY]: unknown key `dependson` in task `b`
-         --> f.yaml:7:5
-          |
-        7 |     dependson: [a]
-          |     ^^^^^^^^^
-          = help: did you mean `needs`?   gearmesh validate --fix f.yaml
-          = note: nothing was run
-        error[UNKNOWN_KEY]: unknown key `if` in task `b`
-         --> f.yaml:8:5
-          |
-        8 |     if: a.status == 'succeeded'
-          |     ^^
-          = help: did you mean `when`?   gearmesh validate --fix f.yaml
-          = note: nothing was run
-        error[UNKNOWN_KEY]: unknown key `bogus` in task `b`
-          --> f.yaml:10:5
-           |
-        10 |     bogus: 1
-           |     ^^^^^
-           = help: the keys are `id`, `tool`, `set`, `params`, `connection`, `needs`, `when`, `runIf`, `each`, `as`, `maxConcurrent`, `onItemError`, `retry`, `timeout`, `onError`, `expect`, `idempotencyKey`
-           = note: nothing was run
-    "#]],
+            error[UNKNOWN_KEY]: unknown key `steps` in the workflow
+             --> f.yaml:2:1
+              |
+            2 | steps:
+              | ^^^^^
+              = help: did you mean `tasks`?   gearmesh validate --fix f.yaml
+              = note: nothing was run
+            error[UNKNOWN_KEY]: unknown key `uses` in task `a`
+             --> f.yaml:4:5
+              |
+            4 |     uses: shop.find
+              |     ^^^^
+              = help: did you mean `tool`?   gearmesh validate --fix f.yaml
+              = note: nothing was run
+            error[UNKNOWN_KEY]: unknown key `with` in task `a`
+             --> f.yaml:5:5
+              |
+            5 |     with: {site: north}
+              |     ^^^^
+              = help: did you mean `params`?   gearmesh validate --fix f.yaml
+              = note: nothing was run
+            error[UNKNOWN_KEY]: unknown key `dependson` in task `b`
+             --> f.yaml:7:5
+              |
+            7 |     dependson: [a]
+              |     ^^^^^^^^^
+              = help: did you mean `needs`?   gearmesh validate --fix f.yaml
+              = note: nothing was run
+            error[UNKNOWN_KEY]: unknown key `if` in task `b`
+             --> f.yaml:8:5
+              |
+            8 |     if: a.status == 'succeeded'
+              |     ^^
+              = help: did you mean `when`?   gearmesh validate --fix f.yaml
+              = note: nothing was run
+            error[UNKNOWN_KEY]: unknown key `bogus` in task `b`
+              --> f.yaml:10:5
+               |
+            10 |     bogus: 1
+               |     ^^^^^
+               = help: the keys are `id`, `tool`, `workflow`, `set`, `approve`, `wait`, `tasks`, `params`, `connection`, `needs`, `when`, `runIf`, `each`, `as`, `maxConcurrent`, `onItemError`, `repeat`, `retry`, `timeout`, `expect`, `onError`, `onUnknown`, `undo`, `priority`, `save`, `sensitive`, `idempotencyKey`, `cache`
+               = note: nothing was run
+        "#]],
     );
     expect![[r#"
         name: x
@@ -70,65 +71,15 @@ fn unknown_keys_are_named_with_what_was_meant() {
 }
 
 #[test]
-fn planned_keys_are_refused_by_name() {
-    let text = "name: x\ntriggers: []\nonError: undo\ntasks:\n  - id: a\n    tool: shop.find\n    params: {site: north}\n    undo: {tool: shop.find}\n    cache: {key: k}\n  - id: b\n    approve: {message: m}\n  - id: c\n    set: {v: \"${secrets.k}\"}\n    onError: undo\n";
-    expect_said(
-        text,
-        &expect![[r#"
-        error[NOT_IMPLEMENTED]: key `triggers` of the workflow is not built yet
-         --> f.yaml:2:1
-          |
-        2 | triggers: []
-          | ^^^^^^^^
-          = note: nothing was run
-        error[NOT_IMPLEMENTED]: `onError: undo` of the workflow is not built yet
-         --> f.yaml:3:10
-          |
-        3 | onError: undo
-          |          ^^^^
-          = note: nothing was run
-        error[NOT_IMPLEMENTED]: key `undo` of task `a` is not built yet
-         --> f.yaml:8:5
-          |
-        8 |     undo: {tool: shop.find}
-          |     ^^^^
-          = note: nothing was run
-        error[NOT_IMPLEMENTED]: key `cache` of task `a` is not built yet
-         --> f.yaml:9:5
-          |
-        9 |     cache: {key: k}
-          |     ^^^^^
-          = note: nothing was run
-        error[NOT_IMPLEMENTED]: key `approve` of task `b` is not built yet
-          --> f.yaml:11:5
-           |
-        11 |     approve: {message: m}
-           |     ^^^^^^^
-           = note: nothing was run
-        error[NOT_IMPLEMENTED]: `secrets` in expressions is not built yet
-          --> f.yaml:13:17
-           |
-        13 |     set: {v: "${secrets.k}"}
-           |                 ^^^^^^^
-           = note: nothing was run
-        error[NOT_IMPLEMENTED]: `onError: undo` of task `c` is not built yet
-          --> f.yaml:14:14
-           |
-        14 |     onError: undo
-           |              ^^^^
-           = note: nothing was run
-    "#]],
-    );
-}
-
-#[test]
 fn free_keys_are_free() {
+    // WF-1.10
     let text = "$schema: https://example.test/s\nx-note: {any: thing}\nname: x\ntasks:\n  - id: a\n    x-owner: me\n    set: {v: 1}\n";
     assert_eq!(said(text), "");
 }
 
 #[test]
 fn missing_keys_are_named() {
+    // WF-2.1, WF-2.20
     expect_said(
         "title: t\n",
         &expect![[r#"
@@ -179,6 +130,7 @@ fn missing_keys_are_named() {
 
 #[test]
 fn task_has_exactly_one_kind() {
+    // WF-3.2, WF-9.5
     expect_said(
         &with_task("tool: shop.find\nset: {v: 1}"),
         &expect![[r#"
@@ -193,25 +145,25 @@ fn task_has_exactly_one_kind() {
     expect_said(
         &with_task("when: 'true'"),
         &expect![[r#"
-        error[TASK_KIND]: task `a` has no kind; give `tool` or `set`
-         --> f.yaml:7:9
-          |
-        7 |   - id: a
-          |         ^
-          = note: nothing was run
-        error[EXPRESSION_SYNTAX]: true stands in backticks here: `true`
-         --> f.yaml:8:12
-          |
-        8 |     when: 'true'
-          |            ^^^^
-          = help: only to the right of a comparison may it stand alone   gearmesh validate --fix f.yaml
-          = note: nothing was run
-    "#]],
+            error[TASK_KIND]: task `a` has no kind; give `tool`, `workflow`, `set`, `approve`, `wait` or `tasks`
+             --> f.yaml:7:9
+              |
+            7 |   - id: a
+              |         ^
+              = note: nothing was run
+            error[EXPRESSION_SYNTAX]: true stands in backticks here: `true`
+             --> f.yaml:8:12
+              |
+            8 |     when: 'true'
+              |            ^^^^
+              = help: only to the right of a comparison may it stand alone   gearmesh validate --fix f.yaml
+              = note: nothing was run
+        "#]],
     );
     expect_said(
         &with_task("set: {v: 1}\nparams: {a: 1}\nconnection: c"),
         &expect![[r#"
-            error[TASK_KIND]: `params` of task `a` goes with `tool` only
+            error[TASK_KIND]: `params` of task `a` goes with `tool` and `workflow` only
              --> f.yaml:9:5
               |
             9 |     params: {a: 1}
@@ -229,6 +181,7 @@ fn task_has_exactly_one_kind() {
 
 #[test]
 fn ids_are_checked_and_renamed_everywhere() {
+    // WF-3.1, WF-9.4
     let text = "name: x\ntasks:\n  - id: a-b\n    set: {v: 1}\n  - id: 2nd\n    set: {v: 1}\n  - id: run\n    set: {v: 1}\n  - id: c\n    needs: [a-b]\n    when: a-b.result.v\n    set: {v: \"${a-b.result.v} ${aa-b}\", w: a-b}\n";
     expect_said(
         text,
@@ -274,6 +227,7 @@ fn ids_are_checked_and_renamed_everywhere() {
 
 #[test]
 fn id_is_used_once() {
+    // WF-3.1, WF-9.3
     expect_said(
         "name: x\ntasks:\n  - id: a\n    set: {v: 1}\n  - id: a\n    set: {v: 2}\n",
         &expect![[r#"
@@ -289,6 +243,7 @@ fn id_is_used_once() {
 
 #[test]
 fn id_ends_at_its_limit() {
+    // WF-3.1
     let file = |length: usize| {
         format!(
             "name: x\ntasks:\n  - id: {}\n    set: {{v: 1}}\n",
@@ -301,6 +256,7 @@ fn id_ends_at_its_limit() {
 
 #[test]
 fn name_has_its_form() {
+    // WF-2.1
     expect_said(
         "name: My Flow\ntasks:\n  - id: a\n    set: {v: 1}\n",
         &expect![[r#"
@@ -325,6 +281,7 @@ fn name_has_its_form() {
 
 #[test]
 fn edits_of_json_leave_json() {
+    // WF-9.1
     let text = r#"{"name": "x", "inputs": {"query": {"type": "text"}}, "tasks": [
         {"id": "a-b", "tool": "shop.find", "params": {"site": "${inputs.querry}", "pagesize": 5}, "timeout": 30000},
         {"id": "fetch", "dependson": ["a-b"], "set": {"v": "it's \"${a-b.result.cuont}\""}, "when": "a-b.status == \"succeeded\""},

@@ -10,6 +10,7 @@ use crate::support::{catalog, checked, expect_said, listed, workflow};
 
 #[test]
 fn request_is_read_with_its_defaults() {
+    // WF-10.3, WF-10.4, WF-10.6
     let workflow = workflow(
         r#"{"tasks": [
             {"id": "look-up", "tool": "north_find"},
@@ -63,6 +64,7 @@ fn request_is_read_with_its_defaults() {
 
 #[test]
 fn references_add_needs() {
+    // WF-10.2
     let text = r#"{"tasks": [{"id": "b", "tool": "north_find", "params": {"pageSize": "${a.result.count}"}}, {"id": "a", "tool": "north_find"}]}"#;
     let graph = workflow(text).graph().clone();
     assert_eq!(graph.levels, [vec![1], vec![0]]);
@@ -71,6 +73,7 @@ fn references_add_needs() {
 
 #[test]
 fn config_is_mapped() {
+    // WF-10.5
     let config = |config: &str| {
         workflow(&format!(
             r#"{{"tasks": [{{"id": "a", "tool": "north_find"}}], "config": {config}}}"#
@@ -90,6 +93,7 @@ fn config_is_mapped() {
 
 #[test]
 fn dialect_is_told_from_the_keys() {
+    // WF-10.1
     let dialect = |text: &str| checked(text).dialect;
     assert_eq!(dialect(r#"{"tasks": []}"#), Dialect::Oktyv);
     assert_eq!(
@@ -122,22 +126,8 @@ fn dialect_is_told_from_the_keys() {
 }
 
 #[test]
-fn ordinaut_is_not_built() {
-    expect_said(
-        r#"{"title": "t", "payload": {"pipeline": []}}"#,
-        &expect![[r#"
-            error[NOT_IMPLEMENTED]: the dialect of Ordinaut is not built yet
-             --> f.json:1:1
-              |
-            1 | {"title": "t", "payload": {"pipeline": []}}
-              | ^
-              = note: nothing was run
-        "#]],
-    );
-}
-
-#[test]
 fn faults_of_a_request_come_in_their_order() {
+    // WF-10.8
     // One document with all four kinds; each step mends the kind that was said.
     let task = |id: &str, tool: &str, needs: &str| {
         format!(r#"{{"id": "{id}", {tool} "dependsOn": ["{needs}"]}}"#)

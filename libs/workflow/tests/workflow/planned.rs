@@ -9,6 +9,7 @@ use crate::support::{catalog, workflow};
 
 #[test]
 fn plan_names_tools_effects_levels_and_what_is_open() {
+    // WF-11.2
     let text = "name: x\ninputs: {m: {type: string}}\ntasks:\n  - id: look\n    tool: north_find\n    params: {pageSize: 5}\n  - id: draft\n    each: ${look.result.goods}\n    tool: shop.order\n    connection: ${inputs.m}\n    params: {mode: draft, lines: [{name: \"${item.name}\", count: 1}]}\n  - id: real\n    tool: shop.order\n    needs: [draft]\n    params: {mode: \"${inputs.m}\", lines: [{name: a}]}\n  - id: sum\n    set: {n: \"${look.result.count}\", fixed: 1}\n";
     let plan = plan(&workflow(text), catalog());
     let mut out = String::new();

@@ -53,6 +53,7 @@ outputs:
 
 #[test]
 fn workflow_keys_are_read() {
+    // WF-2.2, WF-2.6, WF-2.17, WF-2.18, WF-2.19, WF-2.21
     let workflow = workflow(FULL);
     assert_eq!(workflow.name, "nightly-2");
     assert_eq!(workflow.title.as_deref(), Some("Nightly"));
@@ -77,6 +78,7 @@ fn workflow_keys_are_read() {
 
 #[test]
 fn tool_task_is_read() {
+    // WF-3.3, WF-3.9, WF-3.10, WF-3.12, WF-3.13, WF-3.21, WF-3.27, WF-3.30, WF-3.38
     let workflow = workflow(FULL);
     let look = &workflow.tasks[0];
     assert_eq!(look.tool(), Some("shop.find"));
@@ -116,6 +118,7 @@ fn tool_task_is_read() {
 
 #[test]
 fn instances_and_policies_are_read() {
+    // WF-3.14, WF-3.18, WF-3.19, WF-3.22, WF-3.23, WF-3.25, WF-3.31
     let workflow = workflow(FULL);
     let order = &workflow.tasks[1];
     let Some(Each::List(items)) = &order.each else {
@@ -152,6 +155,7 @@ fn instances_and_policies_are_read() {
 
 #[test]
 fn least_workflow_has_the_defaults() {
+    // WF-2.15, WF-2.16, WF-2.18, WF-3.13, WF-3.15, WF-3.32, WF-3.35, WF-3.37
     let workflow = workflow("name: x\ntasks:\n  - id: a\n    tool: north_find\n");
     assert_eq!(
         (workflow.max_concurrent, workflow.on_error, workflow.timeout),

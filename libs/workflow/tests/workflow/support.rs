@@ -63,7 +63,7 @@ pub(crate) fn said(text: &str) -> String {
 pub(crate) fn with_task(lines: &str) -> String {
     let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
     format!(
-        "name: x\ninputs: {{q: {{type: string}}}}\ntasks:\n  - id: first\n    tool: shop.find\n    params: {{site: north}}\n  - id: a\n{lines}"
+        "name: x\ninputs: {{q: {{type: string}}}}\ntasks:\n  - id: first\n    tool: shop.find\n    params: {{site: \"${{inputs.q}}\"}}\n  - id: a\n{lines}"
     )
 }
 

@@ -6,6 +6,7 @@ use crate::support::{expect_said, mended, said, workflow};
 
 #[test]
 fn tab_in_the_indentation_is_shown() {
+    // WF-9.8
     expect_said(
         "name: x\ntasks:\n\t- id: a\n",
         &expect![[r#"
@@ -41,6 +42,7 @@ fn tabs_indent_json() {
 
 #[test]
 fn unquoted_expression_in_a_flow_gets_quotes() {
+    // WF-9.7
     let text = "name: x\ntasks:\n  - id: a\n    set: {v: /api/${run.id}/z, w: 1}\n";
     expect_said(
         text,
@@ -84,6 +86,7 @@ fn unquoted_expression_with_a_colon_gets_quotes() {
 
 #[test]
 fn double_braces_become_an_expression() {
+    // WF-9.7
     let text = "name: x\ntasks:\n  - id: a\n    set:\n      v: {{ run.id }}\n";
     expect_said(
         text,
@@ -148,6 +151,7 @@ fn syntax_error_ends_the_reading() {
 
 #[test]
 fn duplicate_keys_are_found_in_yaml_and_json() {
+    // WF-1.11, WF-9.3
     expect_said(
         "name: x\nname: y\ntasks:\n  - id: a\n    set: {v: 1, v: 2}\n",
         &expect![[r#"
@@ -207,15 +211,16 @@ fn merge_keys_tags_and_odd_keys_are_refused() {
 }
 
 #[test]
-fn second_document_is_not_built() {
+fn second_document_is_refused_where_one_is_wanted() {
     expect_said(
         "name: x\ntasks:\n  - id: a\n    set: {v: 1}\n---\nname: y\n",
         &expect![[r#"
-            error[NOT_IMPLEMENTED]: several workflows in one file are not built yet
+            error[INVALID_VALUE]: the file has several workflows, and one is wanted here
              --> f.yaml:6:1
               |
             6 | name: y
               | ^
+              = help: `gearmesh workflow apply` and `gearmesh validate` take all of a file
               = note: nothing was run
         "#]],
     );
@@ -260,6 +265,7 @@ fn file_that_is_no_map_is_refused() {
 
 #[test]
 fn words_of_older_yaml_are_text_and_numbers_stay_exact() {
+    // WF-1.12
     let text = "name: x\ntasks:\n  - id: a\n    set: {v: [on, yes, no, off, y, 18446744073709551615, 9007199254740993, 1.0, 0x10, ~, !!str 5]}\n";
     let gearmesh_workflow::Kind::Set {
         values: gearmesh_workflow::Node::Constant(values),

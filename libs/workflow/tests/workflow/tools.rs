@@ -7,6 +7,7 @@ use crate::support::{expect_said, mended, said, with_task};
 
 #[test]
 fn unknown_tool_is_named_with_the_nearest() {
+    // WF-9.16
     expect_said(
         &with_task("tool: shop.fnid\nparams: {site: a}"),
         &expect![[r#"
@@ -22,6 +23,7 @@ fn unknown_tool_is_named_with_the_nearest() {
 
 #[test]
 fn missing_parameter_is_named_with_an_example() {
+    // WF-9.17
     expect_said(
         &with_task("tool: shop.find"),
         &expect![[r#"
@@ -48,6 +50,7 @@ fn missing_parameter_is_named_with_an_example() {
 
 #[test]
 fn unknown_parameter_is_named_with_what_was_meant() {
+    // WF-9.17
     let text = with_task("tool: shop.find\nparams: {site: a, pagesize: 5, colour: red}");
     expect_said(
         &text,
@@ -72,6 +75,7 @@ fn unknown_parameter_is_named_with_what_was_meant() {
 
 #[test]
 fn constants_have_the_types_of_the_fields() {
+    // WF-3.9, WF-9.17
     let text = "tool: shop.order\nparams:\n  lines:\n    - {name: a, count: many}\n    - {name: \"${inputs.q}\", count: \"${first.result.count}\"}\n  mode: fast\n  hold: soon\n";
     expect_said(
         &with_task(text),
@@ -111,6 +115,7 @@ fn constants_have_the_types_of_the_fields() {
 
 #[test]
 fn both_spellings_and_presets_are_taken() {
+    // WF-3.3
     assert_eq!(
         said(&with_task(
             "tool: shop_find\nparams: {site: a, page_size: 5}"
@@ -126,6 +131,7 @@ fn both_spellings_and_presets_are_taken() {
 
 #[test]
 fn connection_goes_where_the_tool_takes_one() {
+    // WF-3.10
     assert_eq!(
         said(&with_task(
             "tool: shop.order\nconnection: mine\nparams: {lines: [{name: a}]}"
@@ -175,6 +181,7 @@ fn tool_that_takes_a_stream_is_no_task() {
 
 #[test]
 fn literal_secret_is_a_warning() {
+    // WF-4.6, WF-9.22
     expect_said(
         &with_task("tool: shop.order\nparams: {lines: [{name: a}], password: hunter2}"),
         &expect![[r#"
