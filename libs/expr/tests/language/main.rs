@@ -9,6 +9,7 @@ mod limits;
 mod oktyv;
 mod ordinaut;
 mod paths;
+mod random;
 mod statics;
 mod templates;
 mod widenings;
