@@ -10,7 +10,7 @@ use gearmesh_workflow::{Kind, OnError, TaskOnError};
 
 use crate::plan::frame::ROOT;
 use crate::plan::state::{Phase, Problem, RunEnd, Stage, State};
-use crate::plan::task_state::{InstanceStatus, TaskStatus};
+use crate::plan::task_state::{Instance, InstanceStatus, TaskStatus};
 
 /// How long the handlers of a run may take together.
 pub(crate) const HANDLERS_MAX_MS: i64 = 60_000;
@@ -181,8 +181,9 @@ impl State {
             state.start_ms.get_or_insert(now);
         }
         state.open_instances = 0;
-        if plain && state.instances.is_empty() && (!ended.save.is_empty() || ended.reused) {
-            state.instances.push(super::task_state::Instance::default());
+        if plain && state.instances.is_empty() && state.status == TaskStatus::Succeeded {
+            // A `set` makes no attempt; its result may be kept all the same.
+            state.instances.push(Instance::default());
         }
         if plain && let Some(instance) = state.instances.first_mut() {
             instance.attempt = instance.attempt.max(ended.attempt);
@@ -195,10 +196,10 @@ impl State {
             instance.cached = ended.cached;
             instance.save.clone_from(&ended.save);
         }
-        // The result of a reused `each` task comes whole; it has no items of its own here.
         if plain && state.status == TaskStatus::Succeeded {
             self.undoing.ended.push((task, 0));
         }
+        // The result of a reused `each` task comes whole; it has no items of its own here.
         let result = if state.items.is_some() {
             state.collected()
         } else {

@@ -108,7 +108,7 @@ impl Listener<'_> {
     async fn recent(&self, topic: &str, limit: u32) -> Result<Vec<Value>, Status> {
         let (link, catalog) = self.engine()?;
         let tool = tool(&catalog, "events.recent")?;
-        let params = json!({"topic": topic, "limit": limit});
+        let params = json!({"topic": topic, "count": limit});
         let mut answer = invoke(&link, tool, params, &Call::default()).await?;
         let mut events = match answer.get_mut("events").map(Value::take) {
             Some(Value::Array(events)) => events,

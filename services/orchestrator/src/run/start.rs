@@ -146,6 +146,10 @@ impl Start {
                 dialect: *dialect,
                 version: INLINE_VERSION,
             },
+            // A run under way goes on with the versions that it found.
+            From::Stored { name, version } if self.above.is_some() && *version > 0 => {
+                stored::pinned(runs, name, *version).await?
+            }
             From::Stored { name, version } => stored::startable(runs, name, *version).await?,
         };
         let catalog = runs.context().catalog();
