@@ -39,21 +39,30 @@ pub(crate) enum Error {
     BlobMissing { n: u32 },
     #[error("the stored workflow of {run} cannot be read: {reason}")]
     Stored { run: String, reason: String },
-    #[error("no workflow `{0}` is stored")]
-    WorkflowNotFound(String),
-    #[error("workflow `{workflow}` has no version {version}")]
-    VersionNotFound { workflow: String, version: u32 },
-    #[error("a workflow `{0}` is stored already")]
-    WorkflowExists(String),
-    #[error("workflow `{workflow}` is {state}")]
+    #[error("no workflow `{workflow}` is stored{}", meant(.nearest.as_deref()))]
+    WorkflowNotFound {
+        workflow: String,
+        nearest: Option<String>,
+    },
+    #[error("workflow `{workflow}` has no version {version}; its newest is {newest}")]
+    VersionNotFound {
+        workflow: String,
+        version: u32,
+        newest: u32,
+    },
+    #[error("a workflow `{workflow}` is stored already; {}", instead(*.deleted))]
+    WorkflowExists { workflow: String, deleted: bool },
+    #[error("workflow `{workflow}` is {state}; {} it first", allow(.state))]
     WorkflowDisabled {
         workflow: String,
         state: &'static str,
     },
-    #[error("workflow `{0}` was changed meanwhile")]
+    #[error("workflow `{0}` was changed meanwhile; read it again, then change that")]
     EtagMismatch(String),
     #[error("the file is called `{found}`, not `{expected}`")]
     OtherName { found: String, expected: String },
+    #[error("the first answer to this key cannot be read: {0}")]
+    Answer(#[from] prost::DecodeError),
     #[error("no question `{0}` waits for an answer")]
     ApprovalNotFound(String),
     #[error("{0}")]
@@ -76,6 +85,24 @@ pub(crate) enum Error {
     Test(String),
     #[error("{0}")]
     Parameters(String),
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+fn instead(deleted: bool) -> &'static str {
+    match deleted {
+        true => "it is deleted: restore it, then update it",
+        false => "update it, or choose another name",
+    }
+}
+
+fn allow(state: &str) -> &'static str {
+    match state {
+        "deleted" => "restore",
+        _ => "enable",
+    }
 }
 
 fn invalid(diagnostics: &[Diagnostic]) -> String {
@@ -104,9 +131,9 @@ impl Fault for Error {
             | Self::NothingToRun
             | Self::Parameters(_)
             | Self::OtherName { .. } => common(CommonFault::InvalidParameters),
-            Self::WorkflowNotFound(_) => ours(OrchestratorFault::WorkflowNotFound),
+            Self::WorkflowNotFound { .. } => ours(OrchestratorFault::WorkflowNotFound),
             Self::VersionNotFound { .. } => ours(OrchestratorFault::VersionNotFound),
-            Self::WorkflowExists(_) => ours(OrchestratorFault::WorkflowExists),
+            Self::WorkflowExists { .. } => ours(OrchestratorFault::WorkflowExists),
             Self::WorkflowDisabled { .. } => ours(OrchestratorFault::WorkflowDisabled),
             Self::EtagMismatch(_) => ours(OrchestratorFault::EtagMismatch),
             Self::ApprovalNotFound(_) => ours(OrchestratorFault::ApprovalNotFound),
@@ -122,7 +149,7 @@ impl Fault for Error {
             Self::Stopping => common(CommonFault::ShuttingDown),
             Self::Store(e) => e.reason(),
             Self::Open(_) => common(CommonFault::StoreFailed),
-            Self::Row { .. } | Self::BlobMissing { .. } | Self::Stored { .. } => {
+            Self::Row { .. } | Self::BlobMissing { .. } | Self::Stored { .. } | Self::Answer(_) => {
                 common(CommonFault::InternalError)
             }
         }
@@ -131,6 +158,10 @@ impl Fault for Error {
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::RunNotFound(run) | Self::KeyReused { run, .. } => vec![("run", run.clone())],
+            Self::WorkflowNotFound {
+                nearest: Some(name),
+                ..
+            } => vec![("nearest", name.clone())],
             _ => Vec::new(),
         }
     }

@@ -24,6 +24,7 @@ use gearmesh_store::{Journal, ListRuns, RunIds};
 use crate::config::Config;
 use crate::error::Error;
 use crate::run::{Runs, resume};
+use crate::stored;
 
 /// Entries of a page when the caller names no number, and at most.
 const PAGE_DEFAULT: i32 = 50;
@@ -66,7 +67,11 @@ const REQUEST_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const SWEEP_MAX: u32 = 500;
 
-/// Forgets request keys whose time is over, in small batches off the hot path.
+/// How long a result is kept for tasks that ask for one of an earlier run.
+const CACHE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Forgets what has had its time, in small batches off the hot path: keys of requests and
+/// dedupe keys, kept results, deleted workflows.
 async fn forget_requests(runs: Runs) {
     let cx = runs.context().clone();
     loop {
@@ -74,10 +79,23 @@ async fn forget_requests(runs: Runs) {
             () = cx.shutdown().cancelled() => return,
             () = cx.clock().sleep(SWEEP_EVERY) => {}
         }
-        let kept = i64::try_from(REQUEST_KEPT.as_millis()).unwrap_or(i64::MAX);
-        let before = cx.clock().now_ms() - kept;
-        if let Err(error) = runs.journal().purge_requests(before, SWEEP_MAX).await {
+        let now = cx.clock().now_ms();
+        let before = |kept: Duration| now - i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+        let journal = runs.journal();
+        if let Err(error) = journal
+            .purge_requests(before(REQUEST_KEPT), SWEEP_MAX)
+            .await
+        {
             tracing::warn!(%error, "old request keys not forgotten");
+        }
+        if let Err(error) = journal.purge_dedupe(now, SWEEP_MAX).await {
+            tracing::warn!(%error, "old dedupe keys not forgotten");
+        }
+        if let Err(error) = journal.purge_cache(before(CACHE_KEPT), SWEEP_MAX).await {
+            tracing::warn!(%error, "old results not forgotten");
+        }
+        if let Err(error) = stored::purge(&runs).await {
+            tracing::warn!(%error, "deleted workflows not forgotten");
         }
     }
 }
