@@ -138,18 +138,14 @@ fn lines_for<'c>(
         (None, _) if margin == 0 => &mut found.foot,
         (None, Some(holder)) => &mut found.of.entry(holder.start).or_default().after,
         (None, None) => &mut found.foot,
+        // Deeper than what follows it, and not above the first of a block.
         (Some(next), Some(holder))
-            if next.column < margin && holder.value.end <= next.start && !opens(holder, next) =>
+            if next.column < margin && !(holder.block && next.start < holder.value.end) =>
         {
             &mut found.of.entry(holder.start).or_default().after
         }
         (Some(next), _) => &mut found.of.entry(next.start).or_default().before,
     }
-}
-
-/// Whether the next begins inside of the value of the holder.
-fn opens(holder: &Point, next: &Point) -> bool {
-    holder.block && (holder.value.start..holder.value.end).contains(&next.start)
 }
 
 /// Puts a comment behind what stands in its line.

@@ -11,7 +11,7 @@ const STEP: usize = 2;
 
 /// The file in the one form.
 pub(super) fn arranged(text: &str, root: &Tree, comments: Vec<Comment>) -> Result<String, Fault> {
-    if !is_block(text, root) {
+    if !is_block(text, 0, root) {
         return Err((
             root.span.start,
             "a file of one value has no form".to_owned(),
@@ -29,7 +29,7 @@ pub(super) fn arranged(text: &str, root: &Tree, comments: Vec<Comment>) -> Resul
     if !head.is_empty() {
         layout.gap();
     }
-    layout.block(root, 0, Role::Workflow)?;
+    layout.block(root, 0, 0, Role::Workflow)?;
     layout.lines(0, &foot);
     let end = layout.out.trim_end_matches('\n').len();
     // A text that keeps its empty lines may be the last.
@@ -59,7 +59,13 @@ struct Layout<'t> {
 }
 
 impl<'t> Layout<'t> {
-    fn block(&mut self, tree: &Tree, indent: usize, role: Role) -> Result<(), Fault> {
+    fn block(
+        &mut self,
+        tree: &Tree,
+        from: usize,
+        indent: usize,
+        role: Role,
+    ) -> Result<(), Fault> {
         match &tree.data {
             Data::Map(entries) => {
                 for entry in role.sorted(entries) {
@@ -67,7 +73,7 @@ impl<'t> Layout<'t> {
                 }
             }
             Data::List(items) => {
-                for (dash, item) in dashes(self.text, tree, items)?.into_iter().zip(items) {
+                for (dash, item) in dashes(self.text, from, items)?.into_iter().zip(items) {
                     self.item(dash, item, indent, role.of_item())?;
                 }
             }
@@ -86,10 +92,10 @@ impl<'t> Layout<'t> {
         let from = after_key(self.text, entry.key_span)?;
         let old = column(self.text, entry.key_span.start);
         let beside = attached.beside.unwrap_or_default();
-        if is_block(self.text, &entry.value) {
+        if is_block(self.text, from, &entry.value) {
             self.out.push_str(&beside);
             self.out.push('\n');
-            self.block(&entry.value, indent + STEP, role)?;
+            self.block(&entry.value, from, indent + STEP, role)?;
         } else {
             self.leaf(&entry.value, from, (old, indent), &beside);
         }
@@ -101,13 +107,13 @@ impl<'t> Layout<'t> {
         let attached = self.of.remove(&dash).unwrap_or_default();
         self.lines(indent, &attached.before);
         let beside = attached.beside.unwrap_or_default();
-        if is_block(self.text, item) {
+        if is_block(self.text, dash + 1, item) {
             if !beside.is_empty() {
                 self.lines(indent, &[beside.trim_start().to_owned()]);
             }
             let before = self.dash.take().unwrap_or_else(|| " ".repeat(indent));
             self.dash = Some(format!("{before}- "));
-            self.block(item, indent + STEP, role)?;
+            self.block(item, dash + 1, indent + STEP, role)?;
         } else {
             self.begin(indent);
             self.out.push('-');
@@ -177,8 +183,11 @@ impl<'t> Layout<'t> {
                 (filled.next().map_or(0, depth), indent + STEP)
             }
         };
-        let kept = if header.contains('+') {
-            lines
+        // The last line may be the indentation of what follows.
+        let whole = lines.rfind('\n').map_or(0, |end| end + 1);
+        let rest = lines.get(whole..).unwrap_or_default();
+        let kept = if header.contains('+') && rest.trim().is_empty() {
+            lines.get(..whole).unwrap_or_default()
         } else {
             lines.trim_end_matches(['\n', ' '])
         };

@@ -22,54 +22,78 @@ pub(super) type Fault = (usize, String);
 /// All of them in the order of the file.
 pub(super) fn collect(text: &str, root: &Tree) -> Result<Vec<Point>, Fault> {
     let mut points = Vec::new();
-    within(text, root, &mut points)?;
+    within(text, 0, root, &mut points)?;
     points.sort_by_key(|point| point.start);
     Ok(points)
 }
 
-fn within(text: &str, tree: &Tree, points: &mut Vec<Point>) -> Result<(), Fault> {
-    if !is_block(text, tree) {
-        return Ok(());
+/// Collects what is below a value. Where the value ends: one that is not written ends where it
+/// could begin, not where the parser finds out that it is not there.
+fn within(
+    text: &str,
+    from: usize,
+    tree: &Tree,
+    points: &mut Vec<Point>,
+) -> Result<usize, Fault> {
+    let Span { start, end } = tree.span;
+    if !is_block(text, from, tree) {
+        return Ok(if start == end { from } else { end });
     }
-    let mut add = |start: usize, value: &Tree| {
+    let mut last = from;
+    for (start, from, value) in children(text, from, tree)? {
+        let at = points.len();
         points.push(Point {
             start,
             column: column(text, start),
             value: value.span,
-            block: is_block(text, value),
+            block: is_block(text, from, value),
         });
-    };
+        let end = within(text, from, value, points)?;
+        if let Some(point) = points.get_mut(at) {
+            point.value.end = end;
+        }
+        last = last.max(end);
+    }
+    Ok(last)
+}
+
+/// The entries or items of a block: where each begins, where what belongs to its value begins, and
+/// the value. Nothing for what is no block.
+fn children<'t>(
+    text: &str,
+    from: usize,
+    tree: &'t Tree,
+) -> Result<Vec<(usize, usize, &'t Tree)>, Fault> {
+    if !is_block(text, from, tree) {
+        return Ok(Vec::new());
+    }
+    let mut children = Vec::new();
     match &tree.data {
         Data::Map(entries) => {
             for entry in entries {
-                after_key(text, entry.key_span)?;
-                add(entry.key_span.start, &entry.value);
-            }
-            for entry in entries {
-                within(text, &entry.value, points)?;
+                let from = after_key(text, entry.key_span)?;
+                children.push((entry.key_span.start, from, &entry.value));
             }
         }
         Data::List(items) => {
-            for (dash, item) in dashes(text, tree, items)?.into_iter().zip(items) {
-                add(dash, item);
-            }
-            for item in items {
-                within(text, item, points)?;
+            for (dash, item) in dashes(text, from, items)?.into_iter().zip(items) {
+                children.push((dash, dash + 1, item));
             }
         }
         _ => {}
     }
-    Ok(())
+    Ok(children)
 }
 
-/// Whether a value is a map or list in block notation.
-pub(super) fn is_block(text: &str, tree: &Tree) -> bool {
-    let short = matches!(text.as_bytes().get(tree.span.start), Some(b'{' | b'['));
-    match &tree.data {
-        Data::Map(entries) => !short && !entries.is_empty(),
-        Data::List(items) => !short && !items.is_empty(),
+/// Whether a value is a map or list in block notation. `from`: behind its key or dash.
+pub(super) fn is_block(text: &str, from: usize, tree: &Tree) -> bool {
+    let filled = match &tree.data {
+        Data::Map(entries) => !entries.is_empty(),
+        Data::List(items) => !items.is_empty(),
         _ => false,
-    }
+    };
+    let first = significant(text, from).map(|(_, first)| first);
+    filled && !matches!(first, Some('{' | '['))
 }
 
 /// Whether a value is a text under a header as `|`.
@@ -88,28 +112,46 @@ pub(super) fn after_key(text: &str, key: Span) -> Result<usize, Fault> {
     Err((key.start, reason.to_owned()))
 }
 
-/// The dash of each item.
-pub(super) fn dashes(text: &str, list: &Tree, items: &[Tree]) -> Result<Vec<usize>, Fault> {
+/// The dash of each item of a list in block notation. `from`: behind the key or dash of the list,
+/// since a list that is not indented is said to begin behind its first dash.
+pub(super) fn dashes(text: &str, from: usize, items: &[Tree]) -> Result<Vec<usize>, Fault> {
     let mut dashes = Vec::with_capacity(items.len());
-    let mut from = list.span.start;
-    for item in items {
-        let Some(dash) = next_dash(text, from) else {
+    let mut next = significant(text, from).filter(|(_, first)| *first == '-');
+    for _ in items {
+        let Some((dash, _)) = next else {
             return Err((from, "no dash was found for an item of the list".to_owned()));
         };
         dashes.push(dash);
-        from = item.span.end.max(dash + 1);
+        next = dash_below(text, dash, column(text, dash)).map(|dash| (dash, '-'));
     }
     Ok(dashes)
 }
 
-/// The next dash that is not in a comment.
-fn next_dash(text: &str, from: usize) -> Option<usize> {
+/// The next dash that begins its line in this column: what is inside of an item is deeper.
+fn dash_below(text: &str, from: usize, margin: usize) -> Option<usize> {
+    let mut at = from;
+    for line in text.get(from..)?.split_inclusive('\n') {
+        let rest = line.trim_start_matches(' ');
+        let dash = at + line.len() - rest.len();
+        let alone = rest
+            .strip_prefix('-')
+            .is_some_and(|rest| rest.starts_with([' ', '\t', '\n']) || rest.is_empty());
+        if dash > from && alone && column(text, dash) == margin {
+            return Some(dash);
+        }
+        at += line.len();
+    }
+    None
+}
+
+/// The next character that is neither space nor in a comment.
+fn significant(text: &str, from: usize) -> Option<(usize, char)> {
     let mut comment = false;
     for (at, character) in text.get(from..)?.char_indices() {
         match character {
             '\n' => comment = false,
             '#' => comment = true,
-            '-' if !comment => return Some(from + at),
+            c if !comment && !c.is_whitespace() => return Some((from + at, c)),
             _ => {}
         }
     }

@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 use super::expression::{Names, identifier, translate_condition};
 use super::value::{INVALID, given, text, wrong};
 use crate::diagnostic::{Report, quote};
-use crate::duration;
+use crate::schedule::PERIOD_MIN;
 use crate::tree::{Data, Entry, Tree};
 use crate::trigger::Trigger;
+use crate::{duration, timing};
 
 /// The zone of a document that names none.
 const TIMEZONE: &str = "Europe/Chisinau";
@@ -75,13 +76,10 @@ fn trigger(
         inputs: Vec::new(),
         settings: Map::new(),
     };
-    if zoned {
-        let zone = match given(root, "timezone") {
-            Some(zone) => text(report, zone, "the task")?,
-            None => TIMEZONE.to_owned(),
-        };
-        trigger.settings.insert("timezone".to_owned(), zone.into());
-    }
+    let zone = match given(root, "timezone").filter(|_| zoned) {
+        Some(zone) => text(report, zone, "the task")?,
+        None => TIMEZONE.to_owned(),
+    };
     match (kind, &entry.value.data) {
         ("interval", Data::Number(seconds)) => trigger.value = json!(format!("{seconds}s")),
         ("condition", _) => {
@@ -91,20 +89,67 @@ fn trigger(
         }
         _ => trigger.value = text(report, entry, "the task")?.into(),
     }
-    if kind == "interval" {
-        let text = trigger.value.as_str().unwrap_or_default();
-        if duration::parse(text).map_or(true, |every| every.is_zero()) {
-            let expected = "a duration as `30m`, or seconds";
-            wrong(
-                report,
-                &entry.value,
-                "`schedule_expr` of the task",
-                expected,
-            );
-            return None;
-        }
+    let expr = trigger.value.as_str().unwrap_or_default();
+    if let Err(fault) = fires(kind, expr, &zone) {
+        let span = match fault.at_zone {
+            true => root.get("timezone").map_or(root.span, |zone| zone.span),
+            false => entry.value.span,
+        };
+        report.error(fault.code, span, fault.message);
+        return None;
+    }
+    if zoned {
+        trigger.settings.insert("timezone".to_owned(), zone.into());
     }
     Some(trigger)
+}
+
+/// Why a schedule is none.
+struct Unfit {
+    code: &'static str,
+    message: String,
+    at_zone: bool,
+}
+
+/// Whether there is such a schedule, and it ever comes to something.
+fn fires(kind: &str, expr: &str, zone: &str) -> Result<(), Unfit> {
+    let unfit = |code, message| Unfit {
+        code,
+        message,
+        at_zone: false,
+    };
+    let expected = |what: &str| {
+        let message = format!(
+            "`schedule_expr` of the task: expected {what}, found text \"{}\"",
+            quote(expr)
+        );
+        Err(unfit(INVALID, message))
+    };
+    let Some(known) = timing::zone(zone) else {
+        let message = format!(
+            "`timezone` of the task: no zone is called `{}`; write an IANA name such as {TIMEZONE}",
+            quote(zone)
+        );
+        return Err(Unfit {
+            at_zone: true,
+            ..unfit(INVALID, message)
+        });
+    };
+    let rule = match kind {
+        "cron" => timing::cron(expr),
+        "rrule" => timing::rule(expr),
+        "once" if !timing::is_instant(expr, &known) => {
+            return expected("an instant as `2027-01-31T09:00:00Z`, or without `Z` a local time");
+        }
+        "interval" if duration::parse(expr).map_or(true, |every| every < PERIOD_MIN) => {
+            return expected("a duration as `30m`, or seconds, at least 1s");
+        }
+        _ => Ok(()),
+    };
+    rule.map_err(|fault| {
+        let message = format!("`{kind}: {}` {}", quote(expr), fault.message);
+        unfit(fault.code, message)
+    })
 }
 
 /// The condition, with the values of params in it: a trigger has no inputs yet.
