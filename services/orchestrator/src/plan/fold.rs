@@ -158,9 +158,15 @@ impl State {
         if self.tasks[task].ended() {
             return;
         }
+        // With the task all of its items have ended that had not by themselves.
+        let rest = match ended.outcome() {
+            journal::Outcome::Cancelled => InstanceStatus::Cancelled,
+            _ => InstanceStatus::Skipped,
+        };
         for item in 0..self.tasks[task].instances.len() {
             if !self.tasks[task].instances[item].status.ended() {
                 self.leave(task, item);
+                self.tasks[task].instances[item].status = rest;
             }
         }
         let plain = self.tasks[task].items.is_none();

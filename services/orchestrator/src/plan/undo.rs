@@ -1,5 +1,7 @@
 //! Taking back what had succeeded, the last first.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use gearmesh_api::journal::v1 as journal;
@@ -71,8 +73,16 @@ impl State {
                 && !substituted
                 && instance.is_some_and(|i| !i.substituted && !i.cached)
         };
+        // A group that was tried again has one effect for one key, however often it was sent.
+        let mut keys = HashSet::new();
+        let mut fresh = |(task, item): &(usize, usize)| {
+            let known = &self.tasks[*task];
+            let pass = known.instances.get(*item).map(|i| i.pass);
+            let path = self.frame(*task).path.as_slice();
+            keys.insert((known.definition, path, *item, pass))
+        };
         let ended = self.undoing.ended.iter().rev().copied();
-        let order = ended.filter(undone).collect();
+        let order = ended.filter(undone).filter(|at| fresh(at)).collect();
         self.undoing.order = order;
     }
 

@@ -1,6 +1,7 @@
 //! The planner against a world in which time and answers are given.
 
 mod attempts;
+mod chaos;
 mod children;
 mod control;
 mod cost;
