@@ -3,8 +3,8 @@
 //! What is written is checked as any file is before it is given out, and plans to the graph that
 //! the document itself has; where our format cannot say the same, a comment does.
 
-mod ordinaut;
 mod oktyv;
+mod ordinaut;
 mod yaml;
 
 use std::collections::HashSet;

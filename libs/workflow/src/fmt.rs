@@ -45,7 +45,10 @@ pub enum FormatError {
 }
 
 fn first(faults: &[Diagnostic]) -> String {
-    faults.first().map_or_else(String::new, ToString::to_string)
+    faults.first().map_or_else(String::new, |fault| {
+        let line = fault.location.line;
+        format!("line {line}: {}: {}", fault.code, fault.message)
+    })
 }
 
 /// The file in the one form. What is in that form already is given back as it is.
@@ -127,15 +130,18 @@ fn arranged(text: &str, tree: &Tree) -> Result<String, FormatError> {
         line: Lines::new(text).line(at),
         reason,
     })?;
-    let out = layout::arranged(text, tree, comments).map_err(|(at, reason)| {
-        FormatError::Notation {
+    let out =
+        layout::arranged(text, tree, comments).map_err(|(at, reason)| FormatError::Notation {
             line: Lines::new(text).line(at),
             reason,
-        }
-    })?;
+        })?;
     // A text that cannot be read any more means something else, too.
     let same = read(&out).is_ok_and(|now| now.value() == tree.value());
-    if same { Ok(out) } else { Err(FormatError::Meaning) }
+    if same {
+        Ok(out)
+    } else {
+        Err(FormatError::Meaning)
+    }
 }
 
 fn read(text: &str) -> Result<Tree, FormatError> {

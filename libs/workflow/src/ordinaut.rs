@@ -16,8 +16,8 @@ use std::collections::HashMap;
 
 use gearmesh_catalog::Catalog;
 
-pub(crate) use self::expression::{Names, Saved, Use, identifier, translate, translate_condition};
 use self::expression::root;
+pub(crate) use self::expression::{Names, Saved, Use, identifier, translate, translate_condition};
 use self::head::Head;
 pub(crate) use self::head::name;
 use self::step::Steps;
@@ -88,10 +88,11 @@ pub(crate) fn steps(root: &Tree) -> Option<&Tree> {
 
 fn pipeline<'t>(report: &mut Report<'_>, root: &'t Tree) -> &'t [Tree] {
     let Some(tree) = steps(root) else {
-        let place = root.get("payload").map_or(
-            Span::new(root.span.start, root.span.start),
-            |payload| payload.span,
-        );
+        let place = root
+            .get("payload")
+            .map_or(Span::new(root.span.start, root.span.start), |payload| {
+                payload.span
+            });
         report
             .error(INVALID, place, "the task has no `payload.pipeline`")
             .hint("as in `\"payload\": {\"pipeline\": []}`");
@@ -116,14 +117,19 @@ fn pipeline<'t>(report: &mut Report<'_>, root: &'t Tree) -> &'t [Tree] {
 
 /// What `params` in expressions means: names with the values that stand unless a start gives others.
 pub(crate) fn params(root: &Tree) -> &[Entry] {
-    let payload = root.get("payload").and_then(|payload| payload.get("params"));
+    let payload = root
+        .get("payload")
+        .and_then(|payload| payload.get("params"));
     let params = payload.or_else(|| root.get("params"));
     params.and_then(Tree::map).unwrap_or_default()
 }
 
 fn inputs(report: &mut Report<'_>, params: &[Entry]) -> Option<Vec<InputSpec>> {
     if params.len() > INPUTS_MAX {
-        let message = format!("there are {} params; the limit is {INPUTS_MAX}", params.len());
+        let message = format!(
+            "there are {} params; the limit is {INPUTS_MAX}",
+            params.len()
+        );
         report.error(INVALID, Span::default(), message);
         return None;
     }

@@ -128,8 +128,10 @@ pub(super) fn word(text: &str) -> String {
 fn is_plain(text: &str) -> bool {
     let starts = |c: char| c.is_alphabetic() || c == '_';
     let inside = |c: char| c.is_alphanumeric() || " _-./:@+'()!?=;~".contains(c);
-    text.starts_with(starts)
-        && text.chars().all(inside)
+    let duration = text.chars().all(|c| c.is_ascii_alphanumeric());
+    let plain = duration || (text.starts_with(starts) && text.chars().all(inside));
+    plain
+        && !text.is_empty()
         && !text.contains(": ")
         && !text.ends_with([':', ' '])
         && scalar::resolve(text).is_none()

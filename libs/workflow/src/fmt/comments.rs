@@ -101,6 +101,7 @@ pub(super) fn attach(text: &str, points: &[Point], comments: &[Comment]) -> Comm
             beside(text, point, *comment, &mut found);
         }
     }
+    let outer = outer(points);
     let head = head_length(text, &own, first);
     for (at, (comment, next)) in own.iter().enumerate() {
         let line = shown(text, *comment);
@@ -108,13 +109,15 @@ pub(super) fn attach(text: &str, points: &[Point], comments: &[Comment]) -> Comm
         let lines = if at < head {
             &mut found.head
         } else {
-            lines_for(text, points, *comment, *next, &mut found)
+            let margin = column(text, comment.start);
+            lines_for(points, &outer, margin, *next, &mut found)
         };
         lines.extend(gap);
         lines.push(line);
     }
-    for point in points {
-        // The items's own line is that of its first key.
+    // The gap above the first belongs to what stands above it.
+    for point in points.iter().skip(1) {
+        // The first key of an item stands in the line of its dash.
         if follows_gap(text, point.start) && is_own_line(text, point.start) {
             let before = &mut found.of.entry(point.start).or_default().before;
             before.push(String::new());
@@ -125,27 +128,55 @@ pub(super) fn attach(text: &str, points: &[Point], comments: &[Comment]) -> Comm
 
 /// The lines that a comment of its own line goes to.
 fn lines_for<'c>(
-    text: &str,
     points: &[Point],
-    comment: Comment,
+    outer: &[Option<usize>],
+    margin: usize,
     next: usize,
     found: &'c mut Comments,
 ) -> &'c mut Vec<String> {
-    let margin = column(text, comment.start);
-    let before = points.get(..next).unwrap_or_default();
-    let holder = before.iter().rev().find(|point| point.column <= margin);
-    match (points.get(next), holder) {
-        (None, _) if margin == 0 => &mut found.foot,
-        (None, Some(holder)) => &mut found.of.entry(holder.start).or_default().after,
-        (None, None) => &mut found.foot,
-        // Deeper than what follows it, and not above the first of a block.
-        (Some(next), Some(holder))
-            if next.column < margin && !(holder.block && next.start < holder.value.end) =>
-        {
-            &mut found.of.entry(holder.start).or_default().after
-        }
-        (Some(next), _) => &mut found.of.entry(next.start).or_default().before,
+    let following = points.get(next);
+    if following.is_none() && margin == 0 {
+        return &mut found.foot;
     }
+    if let Some(following) = following
+        && following.column >= margin
+    {
+        return &mut found.of.entry(following.start).or_default().before;
+    }
+    // Deeper than what follows: what it ends is the last before it that is not deeper still.
+    let mut at = next.checked_sub(1);
+    while let Some(inner) = at
+        && points.get(inner).is_some_and(|point| point.column > margin)
+    {
+        at = outer.get(inner).copied().flatten();
+    }
+    let holder = at.and_then(|at| points.get(at));
+    match (holder, following) {
+        // Above the first of a block.
+        (Some(holder), Some(following)) if holder.block && following.start < holder.value.end => {
+            &mut found.of.entry(following.start).or_default().before
+        }
+        (Some(holder), _) => &mut found.of.entry(holder.start).or_default().after,
+        (None, Some(following)) => &mut found.of.entry(following.start).or_default().before,
+        (None, None) => &mut found.foot,
+    }
+}
+
+/// For each point the last one before it that is less deep.
+fn outer(points: &[Point]) -> Vec<Option<usize>> {
+    let mut outer: Vec<Option<usize>> = Vec::with_capacity(points.len());
+    for (position, point) in points.iter().enumerate() {
+        let mut at = position.checked_sub(1);
+        while let Some(before) = at
+            && points
+                .get(before)
+                .is_some_and(|before| before.column >= point.column)
+        {
+            at = outer.get(before).copied().flatten();
+        }
+        outer.push(at);
+    }
+    outer
 }
 
 /// Puts a comment behind what stands in its line.

@@ -31,23 +31,7 @@ pub(super) fn arranged(text: &str, root: &Tree, comments: Vec<Comment>) -> Resul
     }
     layout.block(root, 0, 0, Role::Workflow)?;
     layout.lines(0, &foot);
-    let end = layout.out.trim_end_matches('\n').len();
-    // A text that keeps its empty lines may be the last.
-    if !keeps_end(root) {
-        layout.out.truncate(end);
-        layout.out.push('\n');
-    }
     Ok(layout.out)
-}
-
-/// Whether the last value ends with line ends that are part of it.
-fn keeps_end(root: &Tree) -> bool {
-    match &root.data {
-        Data::Map(entries) => entries.iter().any(|entry| keeps_end(&entry.value)),
-        Data::List(items) => items.iter().any(keeps_end),
-        Data::Text(text, _) => is_block_text(root) && text.ends_with("\n\n"),
-        _ => false,
-    }
 }
 
 struct Layout<'t> {
@@ -59,13 +43,7 @@ struct Layout<'t> {
 }
 
 impl<'t> Layout<'t> {
-    fn block(
-        &mut self,
-        tree: &Tree,
-        from: usize,
-        indent: usize,
-        role: Role,
-    ) -> Result<(), Fault> {
+    fn block(&mut self, tree: &Tree, from: usize, indent: usize, role: Role) -> Result<(), Fault> {
         match &tree.data {
             Data::Map(entries) => {
                 for entry in role.sorted(entries) {

@@ -29,12 +29,7 @@ pub(super) fn collect(text: &str, root: &Tree) -> Result<Vec<Point>, Fault> {
 
 /// Collects what is below a value. Where the value ends: one that is not written ends where it
 /// could begin, not where the parser finds out that it is not there.
-fn within(
-    text: &str,
-    from: usize,
-    tree: &Tree,
-    points: &mut Vec<Point>,
-) -> Result<usize, Fault> {
+fn within(text: &str, from: usize, tree: &Tree, points: &mut Vec<Point>) -> Result<usize, Fault> {
     let Span { start, end } = tree.span;
     if !is_block(text, from, tree) {
         return Ok(if start == end { from } else { end });

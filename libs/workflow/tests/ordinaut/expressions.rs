@@ -32,7 +32,10 @@ fn steps(last: Value) -> Value {
 }
 
 fn read(last: Value) -> Workflow {
-    workflow(&pipeline(&steps(last), &json!({"city": "Chisinau", "none": null})))
+    workflow(&pipeline(
+        &steps(last),
+        &json!({"city": "Chisinau", "none": null}),
+    ))
 }
 
 /// The value of a text, and what was missing.
@@ -66,10 +69,16 @@ fn names_of_the_dialect_have_their_values() {
         // An id that means something else to us.
         ("${steps.run}", json!("mine")),
         ("${params}", json!({"city": "Chisinau", "none": null})),
-        ("${sort(keys(steps))}", json!(["found", "look-up", "other", "run"])),
+        (
+            "${sort(keys(steps))}",
+            json!(["found", "look-up", "other", "run"]),
+        ),
         ("${steps.[other.text, \"look-up\"]}", json!(["second", 5])),
         ("$${now}", json!("${now}")),
-        ("${{a: params.city, b: steps.found.items[?n > `1`].n | [0]}}", json!({"a": "Chisinau", "b": 2})),
+        (
+            "${{a: params.city, b: steps.found.items[?n > `1`].n | [0]}}",
+            json!({"a": "Chisinau", "b": 2}),
+        ),
     ] {
         assert_eq!(value(text), (expected, Vec::new()), "{text}");
     }
@@ -81,7 +90,12 @@ fn now_moves_by_durations() {
     let moment = |text: &str| {
         let (value, missing) = value(text);
         assert!(missing.is_empty());
-        value.as_str().expect("a text").get(..16).expect("an instant").to_owned()
+        value
+            .as_str()
+            .expect("a text")
+            .get(..16)
+            .expect("an instant")
+            .to_owned()
     };
     for (text, expected) in [
         ("${now+24h}", "2026-03-02T08:00"),
@@ -93,7 +107,10 @@ fn now_moves_by_durations() {
     ] {
         assert_eq!(moment(text), expected, "{text}");
     }
-    assert_eq!(value("from ${now-1h} on").0.as_str().map(|t| &t[..21]), Some("from 2026-03-01T07:00"));
+    assert_eq!(
+        value("from ${now-1h} on").0.as_str().map(|t| &t[..21]),
+        Some("from 2026-03-01T07:00")
+    );
 }
 
 // WF-10.17
@@ -101,28 +118,51 @@ fn now_moves_by_durations() {
 fn missing_values_are_null_and_told() {
     let (found, missing) = value("${steps.found.title}");
     assert_eq!(found, Value::Null);
-    assert_eq!(missing, ["cannot resolve `first.result.title`: `title` is not in `first.result`"]);
+    assert_eq!(
+        missing,
+        ["cannot resolve `first.result.title`: `title` is not in `first.result`"]
+    );
     let (found, missing) = value("a ${steps.found.title} b");
     assert_eq!((found, missing.len()), (json!("a null b"), 1));
     // A null that is there is none that is missing.
     assert_eq!(value("${steps.found.empty}"), (Value::Null, Vec::new()));
     assert_eq!(value("a ${params.none}"), (json!("a null"), Vec::new()));
-    assert_eq!(value("${steps.found.title || 'none'}"), (json!("none"), Vec::new()));
+    assert_eq!(
+        value("${steps.found.title || 'none'}"),
+        (json!("none"), Vec::new())
+    );
 }
 
 #[test]
 fn names_that_nothing_has_are_null_with_a_warning() {
     for (text, said) in [
-        ("${steps.fuond.x}", "no step before this one is called `fuond`: the value is null; did you mean `found`?"),
-        ("${params.ciyt}", "no param is called `ciyt`: the value is null; did you mean `city`?"),
-        ("${step.found}", "no name here is called `step`: the value is null; did you mean `steps`?"),
+        (
+            "${steps.fuond.x}",
+            "no step before this one is called `fuond`: the value is null; did you mean `found`?",
+        ),
+        (
+            "${params.ciyt}",
+            "no param is called `ciyt`: the value is null; did you mean `city`?",
+        ),
+        (
+            "${step.found}",
+            "no name here is called `step`: the value is null; did you mean `steps`?",
+        ),
     ] {
         assert_eq!(value(text).0, Value::Null, "{text}");
-        let text = pipeline(&steps(json!({"uses": "a.b", "with": {"v": text}})), &json!({"city": 1}));
-        assert!(listed(&text).contains(&format!("UNKNOWN_NAME {said} <")), "{}", listed(&text));
+        let text = pipeline(
+            &steps(json!({"uses": "a.b", "with": {"v": text}})),
+            &json!({"city": 1}),
+        );
+        assert!(
+            listed(&text).contains(&format!("UNKNOWN_NAME {said} <")),
+            "{}",
+            listed(&text)
+        );
     }
     // What comes later is not there yet.
-    let later = json!([{"uses": "a.b", "with": {"v": "${steps.last}"}}, {"id": "last", "uses": "a.b"}]);
+    let later =
+        json!([{"uses": "a.b", "with": {"v": "${steps.last}"}}, {"id": "last", "uses": "a.b"}]);
     let checked = checked(&pipeline(&later, &json!({})));
     assert_eq!(checked.warnings.len(), 1);
     assert_eq!(checked.workflow.expect("it runs").graph().edges.len(), 1);
@@ -143,7 +183,11 @@ fn conditions_are_written_with_braces_or_without() {
     ] {
         let workflow = read(json!({"uses": "a.b", "if": written}));
         let when = workflow.tasks[5].when.as_ref().expect("a condition");
-        assert_eq!(when.holds(&scope()).expect("it holds or not"), held, "{written}");
+        assert_eq!(
+            when.holds(&scope()).expect("it holds or not"),
+            held,
+            "{written}"
+        );
     }
     let workflow = read(json!({"uses": "a.b", "if": false}));
     let when = workflow.tasks[5].when.as_ref().expect("a condition");
@@ -160,5 +204,6 @@ fn faults_stand_where_they_are() {
         EXPRESSION_SYNTAX `+` has no meaning in an expression <+>
         EXPRESSION_SYNTAX `length` takes 1 argument, not 0 <${length()} ${now+1h} ${a..b}>
         EXPRESSION_SYNTAX expected a name after the dot, found `.` <${length()} ${now+1h} ${a..b}>
-    "#]].assert_eq(&listed(&text));
+    "#]]
+    .assert_eq(&listed(&text));
 }

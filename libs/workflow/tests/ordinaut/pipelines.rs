@@ -33,7 +33,11 @@ fn briefing_is_read_as_its_user_wrote_it() {
     assert_eq!(
         tasks,
         [
-            ("calendar", Some("google_calendar_mcp.list_events"), Some("events")),
+            (
+                "calendar",
+                Some("google_calendar_mcp.list_events"),
+                Some("events")
+            ),
             ("weather", Some("weather_mcp.forecast"), Some("weather")),
             ("emails", Some("imap_mcp.top_unread"), Some("inbox")),
             ("brief", Some("llm.plan"), Some("summary")),
@@ -45,7 +49,12 @@ fn briefing_is_read_as_its_user_wrote_it() {
     let needs = [vec![], vec![0], vec![1], vec![2, 0, 1], vec![3]];
     assert_eq!(workflow.graph().needs, needs);
     assert_eq!(workflow.graph().levels.len(), 5);
-    let reasons: Vec<&str> = workflow.graph().edges.iter().map(|e| e.reason.as_str()).collect();
+    let reasons: Vec<&str> = workflow
+        .graph()
+        .edges
+        .iter()
+        .map(|e| e.reason.as_str())
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -67,9 +76,15 @@ fn limits_have_the_defaults_of_the_dialect() {
     assert_eq!(task.id, "step_1");
     assert_eq!(task.timeout, Some(Duration::from_secs(30)));
     let retry = task.retry.as_ref().expect("it is tried again");
-    assert_eq!((retry.attempts, retry.backoff, retry.jitter), (4, Backoff::Exponential, true));
+    assert_eq!(
+        (retry.attempts, retry.backoff, retry.jitter),
+        (4, Backoff::Exponential, true)
+    );
     assert_eq!(retry.max_delay, Some(Duration::from_secs(300)));
-    assert_eq!((retry.wait(1, 0.0), retry.wait(1, 1.0)), (Duration::from_millis(500), Duration::from_secs(1)));
+    assert_eq!(
+        (retry.wait(1, 0.0), retry.wait(1, 1.0)),
+        (Duration::from_millis(500), Duration::from_secs(1))
+    );
     assert!(plain.triggers.is_empty() && plain.dedupe.is_none() && plain.concurrency.is_none());
     assert_eq!(plain.priority, 5);
 }
@@ -90,19 +105,36 @@ fn limits_are_those_of_the_document() {
     let attempts: Vec<Option<(u32, Backoff)>> = read
         .tasks
         .iter()
-        .map(|task| task.retry.as_ref().map(|retry| (retry.attempts, retry.backoff)))
+        .map(|task| {
+            task.retry
+                .as_ref()
+                .map(|retry| (retry.attempts, retry.backoff))
+        })
         .collect();
     assert_eq!(
         attempts,
-        [Some((11, Backoff::Linear)), None, Some((2, Backoff::Linear))]
+        [
+            Some((11, Backoff::Linear)),
+            None,
+            Some((2, Backoff::Linear))
+        ]
     );
-    let timeouts: Vec<_> = read.tasks.iter().map(|task| task.timeout.expect("one")).collect();
+    let timeouts: Vec<_> = read
+        .tasks
+        .iter()
+        .map(|task| task.timeout.expect("one"))
+        .collect();
     assert_eq!(timeouts, [1500, 7000, 30_000].map(Duration::from_millis));
     assert_eq!(read.priority, 9);
     assert_eq!(read.dedupe, Some(("k".to_owned(), Duration::from_secs(90))));
     let concurrency = read.concurrency.expect("it has a key");
-    assert_eq!((concurrency.limit, concurrency.on_conflict), (1, OnConflict::Queue));
-    assert!(matches!(concurrency.key, Some(Node::Constant(Value::String(key))) if key == "global:house"));
+    assert_eq!(
+        (concurrency.limit, concurrency.on_conflict),
+        (1, OnConflict::Queue)
+    );
+    assert!(
+        matches!(concurrency.key, Some(Node::Constant(Value::String(key))) if key == "global:house")
+    );
 }
 
 // WF-10.11
@@ -114,7 +146,9 @@ fn params_are_inputs_with_defaults() {
     ));
     assert!(read.tasks.is_empty(), "an empty pipeline is one");
     let given = json!({"count": 7});
-    let bound = read.bind_inputs(given.as_object().expect("a map")).expect("it fits");
+    let bound = read
+        .bind_inputs(given.as_object().expect("a map"))
+        .expect("it fits");
     assert_eq!(
         Value::Object(bound),
         json!({"city": "Chisinau", "count": 7, "deep": true, "tags": [], "none": null})
@@ -135,7 +169,13 @@ fn trigger(kind: &str, expr: &Value, more: &Value) -> String {
         panic!("one trigger of {document}")
     };
     let when = trigger.when.as_ref().map(|when| when.text());
-    format!("{} {} {} {:?}", trigger.kind, trigger.value, json!(trigger.settings), when)
+    format!(
+        "{} {} {} {:?}",
+        trigger.kind,
+        trigger.value,
+        json!(trigger.settings),
+        when
+    )
 }
 
 // WF-10.10
@@ -151,7 +191,11 @@ fn every_kind_of_schedule_is_one_trigger() {
         trigger("interval", &json!("15m"), none),
         trigger("interval", &json!(90), none),
         trigger("condition", &json!("trigger.load > params.most"), none),
-        trigger("condition", &json!("${params.most}"), &json!({"status": "active"})),
+        trigger(
+            "condition",
+            &json!("${params.most}"),
+            &json!({"status": "active"}),
+        ),
     ];
     expect![[r#"
         cron "0 8 * * 1-5" {"timezone":"Europe/Chisinau"} None
@@ -180,12 +224,27 @@ fn schedule_that_rests_is_left_out() {
 #[test]
 fn pipeline_or_schedule_makes_it_ordinauts() {
     let dialect = |text: &str| checked(text).dialect;
-    assert_eq!(dialect(r#"{"name": "x", "pipeline": []}"#), Dialect::Ordinaut);
-    assert_eq!(dialect(r#"{"payload": {"pipeline": []}, "tasks": []}"#), Dialect::Ordinaut);
+    assert_eq!(
+        dialect(r#"{"name": "x", "pipeline": []}"#),
+        Dialect::Ordinaut
+    );
+    assert_eq!(
+        dialect(r#"{"payload": {"pipeline": []}, "tasks": []}"#),
+        Dialect::Ordinaut
+    );
     assert_eq!(dialect(r#"{"schedule_kind": "cron"}"#), Dialect::Ordinaut);
-    assert_eq!(dialect("schedule_kind: event\nschedule_expr: a\npipeline: []\n"), Dialect::Ordinaut);
-    assert_eq!(dialect(r#"{"name": "x", "tasks": [{"id": "a", "tool": "b"}]}"#), Dialect::Native);
-    assert_eq!(dialect(r#"{"payload": {}, "tasks": [{"id": "a", "tool": "b"}]}"#), Dialect::Oktyv);
+    assert_eq!(
+        dialect("schedule_kind: event\nschedule_expr: a\npipeline: []\n"),
+        Dialect::Ordinaut
+    );
+    assert_eq!(
+        dialect(r#"{"name": "x", "tasks": [{"id": "a", "tool": "b"}]}"#),
+        Dialect::Native
+    );
+    assert_eq!(
+        dialect(r#"{"payload": {}, "tasks": [{"id": "a", "tool": "b"}]}"#),
+        Dialect::Oktyv
+    );
     let told = |text, dialect| {
         let source = Source {
             text,
@@ -195,7 +254,10 @@ fn pipeline_or_schedule_makes_it_ordinauts() {
         check(&source, None).dialect
     };
     assert_eq!(told(r#"{"pipeline": []}"#, Dialect::Oktyv), Dialect::Oktyv);
-    assert_eq!(told(r#"{"name": "x"}"#, Dialect::Ordinaut), Dialect::Ordinaut);
+    assert_eq!(
+        told(r#"{"name": "x"}"#, Dialect::Ordinaut),
+        Dialect::Ordinaut
+    );
 }
 
 // WF-10.13
@@ -275,8 +337,16 @@ fn numbers_are_held_to_their_limits() {
         ("max_retries", json!(0), json!(-1)),
         ("max_retries", json!(10), json!(11)),
         ("dedupe_window_seconds", json!(0), json!(-1)),
-        ("dedupe_window_seconds", json!(31_622_400), json!(31_622_401)),
-        ("concurrency_key", json!("k".repeat(100)), json!("k".repeat(101))),
+        (
+            "dedupe_window_seconds",
+            json!(31_622_400),
+            json!(31_622_401),
+        ),
+        (
+            "concurrency_key",
+            json!("k".repeat(100)),
+            json!("k".repeat(101)),
+        ),
         ("dedupe_key", json!("k".repeat(100)), json!("k".repeat(101))),
     ] {
         assert_eq!(errors(key, good.clone()), 0, "{key} {good}");

@@ -41,7 +41,9 @@ pub(crate) const MORNING: &str = include_str!("../../../../tests/ordinaut/mornin
 
 /// Files of a folder of the tree with this end, with their texts.
 pub(crate) fn files(folder: &str, end: &str) -> Vec<(PathBuf, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(folder);
     let mut found: Vec<(PathBuf, String)> = std::fs::read_dir(folder)
         .expect("a folder of the tree")
         .map(|entry| entry.expect("an entry").path())
