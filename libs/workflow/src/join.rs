@@ -1,6 +1,8 @@
 //! Joins that can never run: a task that wants all its needs to succeed, two of which exclude
 //! each other.
 
+use std::collections::HashMap;
+
 use crate::diagnostic::{Report, quote};
 use crate::model::{Body, RunIf, Task};
 use crate::outline::Outline;
@@ -15,37 +17,34 @@ pub(crate) fn check(
     tasks: &[Task],
     bodies: &[Body],
 ) {
+    // A task is needed by many, its condition read once.
+    let mut read: HashMap<usize, Vec<Part>> = HashMap::new();
     for body in bodies {
         for (at, needs) in body.graph.needs.iter().enumerate() {
             let position = body.first + at;
-            let Some(task) = tasks
-                .get(position)
-                .filter(|t| t.run_if == RunIf::AllSucceeded)
-            else {
+            let joins = |task: &&Task| task.run_if == RunIf::AllSucceeded;
+            let Some(task) = tasks.get(position).filter(joins) else {
                 continue;
             };
-            let conditions: Vec<(&str, Vec<String>)> = needs
+            let needs: Vec<usize> = needs
                 .iter()
-                .filter_map(|need| tasks.get(body.first + need))
-                .filter_map(|need| Some((need.id.as_str(), parts(need.when.as_ref()?.text()))))
+                .map(|need| body.first + need)
+                .filter(|need| tasks.get(*need).is_some_and(|task| task.when.is_some()))
                 .take(COMPARED_MAX)
                 .collect();
-            let pairs = conditions.iter().enumerate().flat_map(|(at, first)| {
-                conditions
-                    .iter()
-                    .skip(at + 1)
-                    .map(move |second| (first, second))
-            });
-            let Some((first, second)) = pairs
-                .into_iter()
-                .find(|(first, second)| exclude(&first.1, &second.1))
-            else {
+            for need in &needs {
+                let when = tasks.get(*need).and_then(|task| task.when.as_ref());
+                let parts = || when.map_or_else(Vec::new, |when| parts(when.text()));
+                read.entry(*need).or_insert_with(parts);
+            }
+            let Some((first, second)) = excluded(&needs, &read) else {
                 continue;
             };
+            let id = |task: usize| tasks.get(task).map_or("?", |task| task.id.as_str());
             let message = format!(
                 "`{}` and `{}`, needed by `{}`, exclude each other",
-                quote(first.0),
-                quote(second.0),
+                quote(id(first)),
+                quote(id(second)),
                 quote(&task.id)
             );
             let tree = outline.tasks.get(position).map(|placed| placed.tree);
@@ -60,63 +59,87 @@ pub(crate) fn check(
     }
 }
 
-/// Whether two conditions can never both hold: some part of one is the opposite of one of the other.
-fn exclude(a: &[String], b: &[String]) -> bool {
-    a.iter().any(|a| b.iter().any(|b| opposite(a, b)))
+/// The first two tasks whose conditions can never both hold.
+fn excluded(needs: &[usize], read: &HashMap<usize, Vec<Part>>) -> Option<(usize, usize)> {
+    let conditions: Vec<(usize, &[Part])> = needs
+        .iter()
+        .filter_map(|need| Some((*need, read.get(need)?.as_slice())))
+        .collect();
+    for (at, (first, one)) in conditions.iter().enumerate() {
+        let mut later = conditions.iter().skip(at + 1);
+        if let Some((second, _)) = later.find(|(_, other)| exclude(one, other)) {
+            return Some((*first, *second));
+        }
+    }
+    None
 }
 
-fn opposite(a: &str, b: &str) -> bool {
-    if negated(a).as_deref() == Some(b) || negated(b).as_deref() == Some(a) {
-        return true;
-    }
-    let (Some(a), Some(b)) = (comparison(a), comparison(b)) else {
-        return false;
-    };
-    if a.left != b.left {
-        return false;
-    }
-    if a.right == b.right {
-        return matches!(
-            (a.word, b.word),
-            ("==", "!=" | "<" | ">")
-                | ("<", "==" | ">" | ">=")
-                | (">", "==" | "<" | "<=")
-                | ("!=", "==")
-                | ("<=", ">")
-                | (">=", "<")
-        );
-    }
-    // One value cannot be two.
-    (a.word, b.word) == ("==", "==") && is_text(a.right) && is_text(b.right)
+/// A part of a condition that must hold.
+#[derive(Debug)]
+struct Part {
+    text: String,
+    /// What is behind its `!`.
+    negated: Option<String>,
+    comparison: Option<Comparison>,
 }
 
-/// What is behind the `!` of a part.
-fn negated(part: &str) -> Option<String> {
-    let inner = part.strip_prefix('!')?;
-    let whole = operators(inner).is_empty();
-    whole.then(|| bare(inner).to_owned())
-}
-
-struct Comparison<'p> {
-    left: &'p str,
+/// What a part compares, when it is one comparison.
+#[derive(Debug)]
+struct Comparison {
+    left: String,
     word: &'static str,
-    right: &'p str,
+    right: String,
 }
 
-/// A part that is one comparison.
-fn comparison(part: &str) -> Option<Comparison<'_>> {
-    let found = operators(part);
-    let [(at, word)] = found.as_slice() else {
-        return None;
-    };
-    if part.starts_with('!') {
-        return None;
+impl Part {
+    fn read(text: &str) -> Part {
+        let found = operators(text);
+        let comparison = match found.as_slice() {
+            [(at, word)] if !text.starts_with('!') => Some(Comparison {
+                left: text.get(..*at).unwrap_or_default().to_owned(),
+                word,
+                right: text.get(at + word.len()..).unwrap_or_default().to_owned(),
+            }),
+            _ => None,
+        };
+        let inner = text.strip_prefix('!').filter(|_| found.is_empty());
+        Part {
+            text: text.to_owned(),
+            negated: inner.map(|inner| bare(inner).to_owned()),
+            comparison,
+        }
     }
-    Some(Comparison {
-        left: part.get(..*at)?,
-        word,
-        right: part.get(at + word.len()..)?,
-    })
+
+    fn is_opposite_of(&self, other: &Part) -> bool {
+        let negates = |a: &Part, b: &Part| a.negated.as_ref() == Some(&b.text);
+        if negates(self, other) || negates(other, self) {
+            return true;
+        }
+        let (Some(a), Some(b)) = (&self.comparison, &other.comparison) else {
+            return false;
+        };
+        if a.left != b.left {
+            return false;
+        }
+        if a.right == b.right {
+            return matches!(
+                (a.word, b.word),
+                ("==", "!=" | "<" | ">")
+                    | ("<", "==" | ">" | ">=")
+                    | (">", "==" | "<" | "<=")
+                    | ("!=", "==")
+                    | ("<=", ">")
+                    | (">=", "<")
+            );
+        }
+        // One value cannot be two.
+        (a.word, b.word) == ("==", "==") && is_text(&a.right) && is_text(&b.right)
+    }
+}
+
+/// Whether two conditions can never both hold: some part of one is the opposite of one of the other.
+fn exclude(a: &[Part], b: &[Part]) -> bool {
+    a.iter().any(|a| b.iter().any(|b| a.is_opposite_of(b)))
 }
 
 fn is_text(value: &str) -> bool {
@@ -153,7 +176,7 @@ fn operators(text: &str) -> Vec<(usize, &'static str)> {
 }
 
 /// The parts of a condition that must all hold, without spaces and brackets around them.
-fn parts(text: &str) -> Vec<String> {
+fn parts(text: &str) -> Vec<Part> {
     // An escaped quote is not followed: nothing is said of such a condition.
     if text.contains('\\') {
         return Vec::new();
@@ -162,7 +185,7 @@ fn parts(text: &str) -> Vec<String> {
     let text = bare(&text);
     let found = operators(text);
     if found.iter().any(|(_, word)| matches!(*word, "||" | "|")) {
-        return vec![text.to_owned()];
+        return vec![Part::read(text)];
     }
     let (mut parts, mut from) = (Vec::new(), 0);
     for (at, _) in found.iter().filter(|(_, word)| *word == "&&") {
@@ -172,7 +195,7 @@ fn parts(text: &str) -> Vec<String> {
     parts.extend(text.get(from..));
     parts
         .into_iter()
-        .map(|part| bare(part).to_owned())
+        .map(|part| Part::read(bare(part)))
         .collect()
 }
 

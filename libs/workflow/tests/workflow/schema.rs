@@ -1,0 +1,159 @@
+//! The JSON Schema of the file against what the check says.
+
+use std::collections::BTreeSet;
+
+use gearmesh_workflow::{Source, all_keys, check, file_schema};
+use serde_json::{Value, json};
+
+use crate::support::{catalog, listed};
+
+fn validator(with_tools: bool) -> jsonschema::Validator {
+    let schema = file_schema(with_tools.then_some(catalog()));
+    jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .build(&schema)
+        .expect("it is a schema")
+}
+
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn every_key_of_the_format_is_in_the_schema() {
+    fn names(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::Object(properties)) = map.get("properties") {
+                    found.extend(properties.keys().cloned());
+                }
+                map.values().for_each(|value| names(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| names(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    names(&file_schema(None), &mut found);
+    let missing: Vec<_> = all_keys()
+        .filter(|(_, key)| !found.contains(*key))
+        .collect();
+    assert_eq!(missing, []);
+    let known: BTreeSet<&str> = all_keys().map(|(_, key)| key).collect();
+    let more: Vec<_> = found
+        .iter()
+        .filter(|key| !known.contains(key.as_str()))
+        .collect();
+    assert_eq!(more, [] as [&String; 0]);
+}
+
+#[test]
+fn examples_fit_the_schema() {
+    // WF-12.1
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples");
+    let validator = validator(false);
+    let mut read = 0;
+    for entry in std::fs::read_dir(folder).expect("the examples are there") {
+        let path = entry.expect("it is readable").path();
+        let name = path.display().to_string();
+        if !name.ends_with(".workflow.yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("it is readable");
+        let faults: Vec<String> = validator
+            .iter_errors(&yaml(&text))
+            .map(|fault| format!("{name}: {} {fault}", fault.instance_path()))
+            .collect();
+        assert_eq!(faults, [] as [String; 0]);
+        let source = Source {
+            text: &text,
+            file_name: &name,
+            dialect: None,
+        };
+        assert_eq!(check(&source, None).errors, []);
+        read += 1;
+    }
+    assert!(read >= 5, "{read} examples");
+}
+
+const WHOLE: &str = "name: x
+x-note: mine
+secrets: {key: vault://demo/key}
+triggers:
+  - {cron: \"0 0 * * *\", timezone: UTC, dst: {gap: skip}}
+  - {webhook: {path: /h, auth: token, secret: \"${secrets.key}\"}}
+tasks:
+  - id: a
+    tool: shop.find
+    params: {site: \"${'n'}\", page_size: \"${`5`}\"}
+    retry: {attempts: 3, delay: 1s}
+  - id: b
+    tool: north_find
+    params: {pageSize: 5}
+  - id: c
+    tool: shop_order
+    connection: mine
+    params: {lines: [{name: \"${a.result.goods[0].name}\", count: 1}], password: \"${secrets.key}\", hold: 5s}
+  - id: d
+    each: [1]
+    tasks:
+      - {id: e, wait: {for: 1s}, when: true}
+      - {id: f, approve: {message: m, approvers: [role:a], form: {note: {type: string}}}}
+finally:
+  - {id: g, set: {v: 1}, onError: {use: 1}}
+";
+
+#[test]
+fn schema_accepts_what_the_check_accepts() {
+    assert_eq!(listed(WHOLE), "");
+    for with_tools in [false, true] {
+        let faults: Vec<String> = validator(with_tools)
+            .iter_errors(&yaml(WHOLE))
+            .map(|fault| format!("{} {fault}", fault.instance_path()))
+            .collect();
+        assert_eq!(faults, [] as [String; 0]);
+    }
+}
+
+#[test]
+fn schema_refuses_what_the_check_refuses() {
+    let broken = |from: &str, to: &str| {
+        let text = WHOLE.replacen(from, to, 1);
+        assert_ne!(text, WHOLE, "{from}");
+        assert_ne!(listed(&text), "", "{to}");
+        text
+    };
+    for (from, to) in [
+        ("name: x", "name: X"),
+        ("name: x", "title: x"),
+        ("tasks:", "steps:"),
+        ("attempts: 3", "attempts: 0"),
+        ("delay: 1s", "delay: 1000"),
+        ("dst: {gap: skip}", "dst: {gap: jump}"),
+        ("cron: \"0 0 * * *\"", "cron: \"0 0 * * *\", interval: 5m"),
+        ("{webhook:", "{jitter: 1s, webhook:"),
+        ("auth: token", "auth: maybe"),
+        ("{for: 1s}", "{for: 1s, until: x}"),
+        ("{for: 1s}", "{}"),
+        ("approvers: [role:a]", "approvers: [a]"),
+        ("set: {v: 1}", "set: {v: 1}, tool: shop.find"),
+        ("set: {v: 1}", "sett: {v: 1}"),
+        ("{use: 1}", "{used: 1}"),
+        ("id: a", "id: a-b"),
+        ("vault://demo/key", "demo"),
+    ] {
+        let text = broken(from, to);
+        assert!(!validator(false).is_valid(&yaml(&text)), "{to}");
+    }
+    for (from, to) in [
+        ("tool: shop.find", "tool: shop.fnid"),
+        ("{pageSize: 5}", "{pageSise: 5}"),
+        ("{pageSize: 5}", "{pageSize: [5]}"),
+        ("count: 1", "colour: 1"),
+    ] {
+        let text = broken(from, to);
+        assert!(validator(false).is_valid(&yaml(&text)), "{to}");
+        assert!(!validator(true).is_valid(&yaml(&text)), "{to}");
+    }
+    assert!(!validator(false).is_valid(&json!([])));
+}
