@@ -11,6 +11,7 @@ mod mcp;
 mod origin;
 mod rest;
 mod stream;
+mod workflows;
 
 use gearmesh_testkit::TestMesh;
 use serde_json::Value;
