@@ -11,7 +11,9 @@ use serde_json::json;
 use tokio::runtime::Builder;
 
 use crate::access;
-use crate::args::{Cli, Command, McpCommand, TextOrJson, ToolCommand};
+use crate::args::{
+    Cli, Command, McpCommand, PlanFormat, SchemaCommand, TestFormat, ToolCommand, ValidateFormat,
+};
 use crate::client::{Client, built_in, catalog_of};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -20,9 +22,10 @@ use crate::output::{Format, Output};
 use crate::run_args::RunArgs;
 use crate::starter::Starter;
 use crate::validate::Checker;
+use crate::workflow_args::WorkflowCommand;
 use crate::{
-    approval, call, explain, init, plan, report, request, run, runs, schedule, serve, server,
-    token, tool, validate, words, workflow,
+    approval, call, explain, init, plan, report, request, rewrite, run, runs, schedule, serve,
+    server, testing, token, tool, validate, words, workflow,
 };
 
 /// A command under way.
@@ -92,6 +95,10 @@ impl App {
                 explain::explain(&mut self.output, &built_in()?, &code).map(|()| Exit::Done)
             }
             Command::Run(args) => self.run(*args),
+            Command::Workflow(WorkflowCommand::Convert { file, to }) => {
+                rewrite::convert(self, &file, to.as_deref())
+            }
+            Command::Workflow(WorkflowCommand::Fmt(args)) => rewrite::fmt(self, &args),
             Command::Workflow(command) => {
                 self.find_server()?;
                 self.log("error");
@@ -108,16 +115,37 @@ impl App {
                 block_on(self.threads(), schedule::command(self, command))
             }
             Command::Validate(args) => {
-                self.choose(args.format);
+                let report = args.format.and_then(ValidateFormat::report);
+                self.choose(
+                    args.format == Some(ValidateFormat::Json),
+                    args.format.is_some(),
+                );
                 self.check(args.offline, async |app, checker| {
-                    validate::validate(app, checker, &args.files, args.fix).await
+                    validate::validate(app, checker, &args.files, args.fix, report).await
                 })
             }
             Command::Plan(args) => {
-                self.choose(args.format);
+                self.choose(args.format == Some(PlanFormat::Json), args.format.is_some());
                 self.check(args.offline, async |app, checker| {
-                    plan::plan(app, checker, &args.file).await
+                    plan::plan(app, checker, &args).await
                 })
+            }
+            Command::Test(args) => {
+                self.choose(args.format == Some(TestFormat::Json), args.format.is_some());
+                let suites = testing::find(&args.what)?;
+                self.find_server()?;
+                self.log("error");
+                block_on(self.threads(), testing::test(self, suites, &args))
+            }
+            Command::Schema(SchemaCommand::Workflow { with_tools }) => {
+                let catalog = if with_tools {
+                    Some(self.catalog()?)
+                } else {
+                    None
+                };
+                let schema = gearmesh_workflow::file_schema(catalog.as_deref());
+                self.output.document(&schema)?;
+                Ok(Exit::Done)
             }
             Command::Tool(command) => self.tool(command),
             Command::Short(words) => self.short(words),
@@ -296,11 +324,12 @@ impl App {
         (self.starter.log)(level);
     }
 
-    fn choose(&mut self, format: Option<TextOrJson>) {
-        match format {
-            Some(TextOrJson::Json) => self.output.format = Format::Json,
-            Some(TextOrJson::Text) => self.output.format = Format::Table,
-            None => {}
+    /// `--format json` is `--output json`, and every other `--format` is for people.
+    fn choose(&mut self, json: bool, given: bool) {
+        if json {
+            self.output.format = Format::Json;
+        } else if given {
+            self.output.format = Format::Table;
         }
     }
 }

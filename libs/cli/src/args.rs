@@ -46,6 +46,11 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Show what a workflow would do
     Plan(PlanArgs),
+    /// Run the test cases of workflows, with mocked tools and a frozen clock
+    Test(TestArgs),
+    /// Print a JSON Schema
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     /// List, show, search and call tools
     #[command(subcommand)]
     Tool(ToolCommand),
@@ -69,7 +74,7 @@ pub(crate) enum Command {
     Mcp(McpCommand),
     /// What an error code means and what helps
     Explain {
-        /// The code, as FILE_NOT_FOUND
+        /// The code, as FILE_NOT_FOUND, or a rule of the format, as WF-5.3
         code: String,
     },
     /// Whether a process serves this folder: the health check of a container
@@ -94,9 +99,44 @@ pub(crate) struct ValidateArgs {
     /// Make the edits that are safe
     #[arg(long)]
     pub(crate) fix: bool,
-    /// `json` is `--output json`
+    /// What is written; `json` is `--output json`
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub(crate) format: Option<TextOrJson>,
+    pub(crate) format: Option<ValidateFormat>,
+}
+
+/// How faults are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ValidateFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// SARIF 2.1.0, for code scanners
+    Sarif,
+    /// JUnit, for CI servers
+    Junit,
+    /// Commands that mark lines in a workflow of GitHub
+    Github,
+}
+
+/// How faults are written for another program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Report {
+    Sarif,
+    Junit,
+    Github,
+}
+
+impl ValidateFormat {
+    /// The program for which it is, if it is none of our own formats.
+    pub(crate) fn report(self) -> Option<Report> {
+        match self {
+            Self::Text | Self::Json => None,
+            Self::Sarif => Some(Report::Sarif),
+            Self::Junit => Some(Report::Junit),
+            Self::Github => Some(Report::Github),
+        }
+    }
 }
 
 /// `plan FILE`
@@ -107,16 +147,66 @@ pub(crate) struct PlanArgs {
     /// Plan with the tools that are built in, without a server
     #[arg(long)]
     pub(crate) offline: bool,
-    /// `json` is `--output json`
+    /// What is written; `json` is `--output json`
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub(crate) format: Option<TextOrJson>,
+    pub(crate) format: Option<PlanFormat>,
 }
 
-/// The formats of a report.
+/// How a plan is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TextOrJson {
+pub(crate) enum PlanFormat {
+    /// For people
     Text,
+    /// For programs
     Json,
+    /// The graph, for Graphviz
+    Dot,
+    /// The graph, for Markdown
+    Mermaid,
+    /// The graph as a picture
+    Svg,
+}
+
+/// `test [NAME|FILE...]`
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Names of workflows, workflow files, test files, or folders of them [default: all
+    /// of this folder and of ./workflows]
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) what: Vec<String>,
+    /// Only cases whose name holds this text
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) only: String,
+    /// What is written; `json` is `--output json`
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<TestFormat>,
+}
+
+/// How tests are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// JUnit, for CI servers
+    Junit,
+}
+
+/// The schemas that are printed.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// JSON Schema of workflow files, for editors
+    Workflow {
+        /// With the tools of the server, or those that are built in, and their parameters
+        #[arg(long)]
+        with_tools: bool,
+    },
 }
 
 /// The verbs of tools.

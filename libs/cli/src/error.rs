@@ -50,6 +50,9 @@ pub(crate) enum Error {
         found: Vec<Diagnostic>,
         text: String,
     },
+    /// A file cannot be written in the usual form.
+    #[error("`{file}` is not formatted: {reason}")]
+    Unformatted { file: String, reason: String },
     /// Inputs do not fit.
     #[error("{}", inputs(.0))]
     Inputs(Vec<InputError>),
@@ -143,7 +146,7 @@ impl Error {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
             Self::Closed => Exit::Done,
             Self::Conflict { .. } => Exit::Conflict,
-            Self::Invalid { .. } | Self::Inputs(_) => Exit::Invalid,
+            Self::Invalid { .. } | Self::Inputs(_) | Self::Unformatted { .. } => Exit::Invalid,
             Self::Call(failure) => Exit::of_code(failure.code),
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Unfinished { .. } => Exit::Unfinished,
@@ -210,6 +213,7 @@ impl Error {
             Self::Closed => "CLOSED",
             Self::Invalid { .. } => "WORKFLOW_INVALID",
             Self::Inputs(_) => "INPUT_INVALID",
+            Self::Unformatted { .. } => "NOT_FORMATTED",
             Self::Call(failure) => match access::code(failure) {
                 Some(code) => code,
                 None => return failure.reason.clone(),
@@ -318,6 +322,10 @@ impl Error {
                 text: text(),
             },
             Self::Inputs(Vec::new()),
+            Self::Unformatted {
+                file: text(),
+                reason: text(),
+            },
             Self::Unreachable {
                 url: text(),
                 reason: text(),

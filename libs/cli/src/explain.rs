@@ -1,6 +1,7 @@
 //! `gearmesh explain CODE`.
 
 use gearmesh_catalog::Catalog;
+use gearmesh_workflow::{RULES, Rule};
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -8,209 +9,15 @@ use crate::nearest::nearest;
 use crate::output::{Format, Output};
 use crate::text::printable_lines;
 
-/// What the codes of this program and of workflow files mean, with the remedy. Those of
-/// tools are in the catalogue.
-const OWN: &[(&str, &str)] = &[
-    (
-        "USAGE",
-        "The command line is wrong. `gearmesh help` and `--help` behind each verb show what there is.",
-    ),
-    (
-        "SERVER_UNREACHABLE",
-        "Nobody answers at the address. Start `gearmesh dev`, or name another server with --server.",
-    ),
-    (
-        "SERVER_NOT_TRUSTED",
-        "The certificate of the server is not signed by the roots that are trusted: it is another mesh, or somebody in between. Give the file `ca/root.pem` of the mesh with --ca.",
-    ),
-    (
-        "SERVER_NAME_WRONG",
-        "The certificate of the server does not name the host of the address. Use a name that it has; `gearmesh init --host HOST` gives a gateway further ones.",
-    ),
-    (
-        "SERVER_CERTIFICATE_EXPIRED",
-        "The certificate of the server has ended. See that the identity engine of its mesh runs, and that the clocks agree.",
-    ),
-    (
-        "CERTIFICATE_EXPIRED",
-        "Your certificate has ended. `gearmesh init --renew NAME` gets a fresh one.",
-    ),
-    (
-        "CERTIFICATE_REFUSED",
-        "The server does not take your certificate: it is of another mesh. `gearmesh init --client NAME` in the folder of the mesh makes one.",
-    ),
-    (
-        "STORE_LOCKED",
-        "Another process uses the folder of the state. Use its address, end it, or name another folder with --folder.",
-    ),
-    (
-        "ADDRESS_IN_USE",
-        "Another process listens on the port. Give another with --port or --listen.",
-    ),
-    (
-        "SERVED_ALREADY",
-        "Another process serves the folder, with its own flags. Stop it, use it as it is, or name another folder with --folder.",
-    ),
-    (
-        "CONFIG_INVALID",
-        "A setting of the file, the environment or --set cannot be used; the message names its key. The reference of the configuration lists all.",
-    ),
-    (
-        "INSECURE_CONFIG",
-        "A setting would open the mesh to others without protection. Listen on 127.0.0.1, and join engines that listen there.",
-    ),
-    (
-        "NOT_STARTED",
-        "The mesh in this process did not start; the message says why. Mostly a folder or file cannot be used.",
-    ),
-    (
-        "INTERRUPTED",
-        "Ctrl-C ended the command. A run that was watched goes on; `gearmesh run watch` follows it again.",
-    ),
-    (
-        "TIMEOUT",
-        "The command did not end within --timeout. A run goes on; `gearmesh run watch` follows it again.",
-    ),
-    (
-        "FILE_NOT_READABLE",
-        "A file of the command line cannot be read. Look at its path and permissions; text must be UTF-8.",
-    ),
-    (
-        "NOT_WRITABLE",
-        "A file or standard output cannot be written. Look at the permissions and the space that is left.",
-    ),
-    (
-        "WORKFLOW_INVALID",
-        "A workflow file has faults. `gearmesh validate` shows each in its line; nothing was run.",
-    ),
-    (
-        "INPUT_INVALID",
-        "An input is missing, unknown or of the wrong type. `gearmesh plan` shows what the workflow takes.",
-    ),
-    (
-        "UNKNOWN_CODE",
-        "`gearmesh explain` does not know the code. Look at its spelling.",
-    ),
-    (
-        "INTERNAL_ERROR",
-        "The program met what it does not expect. The message says what; please report it.",
-    ),
-    (
-        "CONDITION",
-        "A task was skipped since its `when` was false.",
-    ),
-    (
-        "NEED_FAILED",
-        "A task was skipped since one that it needs has failed. `runIf` lets it run all the same.",
-    ),
-    (
-        "NEEDS_SKIPPED",
-        "A task was skipped since all that it needs were skipped. `runIf` lets it run all the same.",
-    ),
-    (
-        "RUN_STOPPED",
-        "A task was skipped since the run ended before its turn: another task failed, or the run was cancelled or out of time.",
-    ),
-    (
-        "UNKNOWN_KEY",
-        "A workflow file has a key that does not exist, mostly misspelt. `validate --fix` mends what is certain.",
-    ),
-    (
-        "MISSING_KEY",
-        "A workflow, task or section lacks a key that it must have.",
-    ),
-    (
-        "INVALID_VALUE",
-        "A key of a workflow file has a value that it cannot take; the message says which it can.",
-    ),
-    (
-        "DUPLICATE_KEY",
-        "A map of a workflow file has a key twice; only one of the values can be meant.",
-    ),
-    (
-        "DUPLICATE_ID",
-        "Two tasks have one id. Ids name tasks in expressions, so each is used once.",
-    ),
-    (
-        "INVALID_ID",
-        "An id is a letter, then letters, digits and `_`. A hyphen would read as minus in expressions.",
-    ),
-    (
-        "TASK_KIND",
-        "A task does exactly one thing: it has one of the keys that say what.",
-    ),
-    (
-        "UNITLESS_DURATION",
-        "A duration is written with its unit: 250ms, 30s, 1h30m.",
-    ),
-    (
-        "YAML_MAP_FOR_EXPRESSION",
-        "YAML read `${..}` or `{{ }}` without quotes as a map. Put it in quotes.",
-    ),
-    (
-        "YAML_TAB",
-        "YAML does not allow tabs in the indentation. Use blanks.",
-    ),
-    (
-        "YAML_SYNTAX",
-        "The file is no YAML or JSON from this place on.",
-    ),
-    (
-        "FILE_TOO_LARGE",
-        "A workflow file has at most 1 MiB. Keep data in files that tasks read.",
-    ),
-    (
-        "EXPRESSION_SYNTAX",
-        "An expression cannot be read; the mark stands under the place.",
-    ),
-    (
-        "QUOTED_FIELD",
-        "In expressions double quotes name a field; text stands in single quotes.",
-    ),
-    (
-        "TEMPLATE_IN_CONDITION",
-        "A condition is an expression as a whole and is written without `${}`.",
-    ),
-    (
-        "UNKNOWN_NAME",
-        "An expression names a task, input or field that does not exist.",
-    ),
-    (
-        "CIRCULAR_DEPENDENCY",
-        "Tasks need each other in a circle, so none could start. Take one need away.",
-    ),
-    (
-        "MISSING_DEPENDENCY",
-        "`needs` names a task that is not in the file.",
-    ),
-    (
-        "TOOL_NOT_FOUND",
-        "No engine that can be reached has this tool. `gearmesh tool list` shows all.",
-    ),
-    (
-        "MISSING_PARAM",
-        "A tool needs a parameter that the task does not give. `gearmesh tool show` lists them.",
-    ),
-    (
-        "UNKNOWN_PARAM",
-        "A tool does not have this parameter. `gearmesh tool show` lists them.",
-    ),
-    (
-        "PARAM_TYPE",
-        "A parameter has a value of another type than the tool takes.",
-    ),
-    (
-        "LITERAL_SECRET",
-        "A secret stands in the file as plain text, where everyone who reads the file sees it.",
-    ),
-    (
-        "NOT_IMPLEMENTED",
-        "The language has this, but it is not built yet. It is refused so that it is never silently left out.",
-    ),
-];
+mod codes;
+
+use codes::OWN;
 
 /// Explains a code.
 pub(crate) fn explain(output: &mut Output, catalog: &Catalog, code: &str) -> Result<(), Error> {
+    if let Some(rule) = rule(code) {
+        return show_rule(output, rule);
+    }
     let wanted = code.to_uppercase().replace('-', "_");
     let mut found: Vec<Value> = catalog
         .explain(&wanted)
@@ -234,6 +41,20 @@ pub(crate) fn explain(output: &mut Output, catalog: &Catalog, code: &str) -> Res
     }
 }
 
+/// The rule of the format with this number.
+fn rule(code: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.id.eq_ignore_ascii_case(code))
+}
+
+fn show_rule(output: &mut Output, rule: &Rule) -> Result<(), Error> {
+    if output.for_people() {
+        let head = format!("{}   a rule of workflow files", rule.id);
+        return output.data(&format!("{head}\n{}", indent(rule.text)));
+    }
+    let one = json!({"reason": rule.id, "domain": "", "code": "", "retryable": false, "varies": false, "text": rule.text});
+    output.list(&[one], "reason")
+}
+
 fn unknown(catalog: &Catalog, wanted: &str) -> Error {
     let faults = catalog
         .common_faults()
@@ -241,7 +62,8 @@ fn unknown(catalog: &Catalog, wanted: &str) -> Error {
         .chain(catalog.engines().iter().flat_map(|e| &e.faults));
     let names = faults
         .map(|f| f.reason.as_str())
-        .chain(OWN.iter().map(|(code, _)| *code));
+        .chain(OWN.iter().map(|(code, _)| *code))
+        .chain(RULES.iter().map(|rule| rule.id));
     Error::NotFound {
         code: "UNKNOWN_CODE",
         message: format!("no code is called `{wanted}`"),
@@ -316,6 +138,71 @@ mod tests {
             explain(&mut output, &catalog, code).unwrap_or_else(|e| panic!("{e}"));
             assert!(out.text().starts_with(code), "{}", out.text());
         }
+    }
+
+    /// Reasons for which a task is skipped, as the orchestrator writes them.
+    const SKIPS: [&str; 5] = [
+        "CONDITION",
+        "NEED_FAILED",
+        "NEEDS_SKIPPED",
+        "RUN_STOPPED",
+        "LEFT_OUT",
+    ];
+
+    /// The codes that the sources of a folder report, with `report.error("CODE", ..)` and
+    /// the like: words in capitals that stand alone in quotes.
+    fn codes_of(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                codes_of(&path, found);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let tested = text.find("#[cfg(test)]").unwrap_or(text.len());
+            for word in text[..tested].split('"').skip(1).step_by(2) {
+                let capital = |c: char| c.is_ascii_uppercase() || c == '_';
+                if word.contains('_') && word.len() > 4 && word.chars().all(capital) {
+                    found.insert(word.to_owned());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_of_files_faults_and_rules_is_explained() {
+        let catalog = built_in().unwrap();
+        let mut codes = std::collections::BTreeSet::new();
+        let workflow = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflow/src");
+        codes_of(&workflow, &mut codes);
+        assert!(
+            codes.contains("UNKNOWN_KEY") && codes.len() > 20,
+            "{codes:?}"
+        );
+        let faults = catalog
+            .common_faults()
+            .iter()
+            .chain(catalog.engines().iter().flat_map(|e| &e.faults));
+        codes.extend(faults.map(|fault| fault.reason.clone()));
+        codes.extend(SKIPS.map(str::to_owned));
+        codes.extend(RULES.iter().map(|rule| rule.id.to_owned()));
+        let unexplained: Vec<&String> = codes
+            .iter()
+            .filter(|code| {
+                let (mut output, ..) = capture::output(Format::Table);
+                explain(&mut output, &catalog, code).is_err()
+            })
+            .collect();
+        assert!(unexplained.is_empty(), "{unexplained:?}");
+    }
+
+    #[test]
+    fn rule_of_the_format_is_explained() {
+        let text = shown("wf-1.4");
+        assert!(
+            text.starts_with("WF-1.4   a rule of workflow files\n  "),
+            "{text}"
+        );
     }
 
     #[test]

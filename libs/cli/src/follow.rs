@@ -54,7 +54,7 @@ pub(crate) async fn follow(
     let mut redraw = interval(REDRAW);
     redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let deadline = limits.timeout.map(|t| start + t);
-    let mut keyboard = viewer.is_tree().then(Keyboard::open).flatten();
+    let keyboard = viewer.is_tree().then(Keyboard::open).flatten();
     let mut asked = false;
     let ended = loop {
         tokio::select! {
@@ -63,7 +63,6 @@ pub(crate) async fn follow(
             () = sleep_until(deadline.unwrap_or(start)), if deadline.is_some() => {
                 break Err(unfinished(run, limits.timeout.unwrap_or_default()));
             }
-            () = Keyboard::quit(&mut keyboard) => break Ok(None),
             event = events.next() => match event {
                 Some(Ok(event)) => {
                     viewer.event(&event, now(), output)?;
@@ -80,7 +79,12 @@ pub(crate) async fn follow(
                 Some(Err(error)) => break Err(error),
                 None => break Err(interrupted(run)),
             },
-            _ = redraw.tick(), if viewer.is_live() => viewer.draw(now(), output),
+            _ = redraw.tick(), if viewer.is_live() => {
+                if keyboard.as_ref().is_some_and(Keyboard::quit_pressed) {
+                    break Ok(None);
+                }
+                viewer.draw(now(), output);
+            }
         }
     };
     viewer.close(now(), output);

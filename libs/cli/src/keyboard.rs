@@ -2,10 +2,9 @@
 
 use std::io::{self, IsTerminal, Stdin};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// The key that ends watching and leaves the run going.
 const QUIT: u8 = b'q';
@@ -18,7 +17,7 @@ const KEYS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Keyboard {
     before: Termios,
-    stdin: AsyncFd<Stdin>,
+    stdin: Stdin,
 }
 
 impl Keyboard {
@@ -31,40 +30,29 @@ impl Keyboard {
             return None;
         }
         let before = tcgetattr(&stdin).ok()?;
-        let stdin = AsyncFd::register_with_interest(stdin, Interest::READABLE).ok()?;
         let mut raw = before.clone();
         raw.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
-        tcsetattr(stdin.get_ref(), OptionalActions::Now, &raw).ok()?;
+        tcsetattr(&stdin, OptionalActions::Now, &raw).ok()?;
         Some(Self { before, stdin })
     }
 
-    /// Ends when the key is pressed; without a keyboard never.
-    pub(crate) async fn quit(keyboard: &mut Option<Self>) {
-        let Some(open) = keyboard else {
-            return std::future::pending().await;
-        };
-        loop {
-            let Ok(mut ready) = open.stdin.readable().await else {
-                return std::future::pending().await;
-            };
-            let mut keys = [0; KEYS];
-            // What is there is read without waiting; nothing at all is the end of input.
-            let read = rustix::io::read(open.stdin.get_ref(), &mut keys).unwrap_or(0);
-            let pressed = keys.get(..read).unwrap_or_default();
-            if pressed.contains(&QUIT) {
-                return;
-            }
-            if read == 0 {
-                return std::future::pending().await;
-            }
-            ready.clear_ready();
+    /// Whether the key that ends watching was pressed since it was asked last. Does not
+    /// wait: it is asked with each picture.
+    pub(crate) fn quit_pressed(&self) -> bool {
+        let mut wanted = [PollFd::new(&self.stdin, PollFlags::IN)];
+        let now = Timespec::default();
+        if poll(&mut wanted, Some(&now)).unwrap_or(0) == 0 {
+            return false;
         }
+        let mut keys = [0; KEYS];
+        let read = rustix::io::read(&self.stdin, &mut keys).unwrap_or(0);
+        keys.get(..read).unwrap_or_default().contains(&QUIT)
     }
 }
 
 impl Drop for Keyboard {
     fn drop(&mut self) {
         // A terminal that has gone away needs no settings.
-        let _ = tcsetattr(self.stdin.get_ref(), OptionalActions::Now, &self.before);
+        let _ = tcsetattr(&self.stdin, OptionalActions::Now, &self.before);
     }
 }

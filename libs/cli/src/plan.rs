@@ -6,6 +6,7 @@ use gearmesh_workflow::{Severity, check, plan as plan_of};
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::args::{PlanArgs, PlanFormat};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::file::WorkflowFile;
@@ -13,22 +14,28 @@ use crate::output::{Format, Output};
 use crate::style::{Style, Tone};
 use crate::text::{count, field, printable};
 use crate::validate::Checker;
+use crate::{graph, surroundings};
 
 /// Shows what a workflow would do.
-pub(crate) async fn plan(app: &mut App, checker: &Checker, name: &str) -> Result<Exit, Error> {
-    let file = WorkflowFile::read(name)?;
-    let planned = match checker {
-        Checker::Offline(catalog) => {
-            let checked = check(&file.source(None), Some(catalog));
-            let Some(workflow) = checked.workflow.filter(|_| checked.errors.is_empty()) else {
-                return Err(Error::Invalid {
-                    found: checked.errors,
-                    text: file.text,
-                });
-            };
-            to_json(&workflow.name, &plan_of(&workflow, catalog))
+pub(crate) async fn plan(app: &mut App, checker: &Checker, args: &PlanArgs) -> Result<Exit, Error> {
+    let file = WorkflowFile::read(&args.file)?;
+    let catalog = match checker {
+        Checker::Offline(catalog) => Some(&**catalog),
+        Checker::Server(_) => None,
+    };
+    let checked = check(&file.source(None), catalog);
+    let workflow = checked.workflow.filter(|_| checked.errors.is_empty());
+    let mut planned = match (checker, &workflow) {
+        (Checker::Offline(catalog), Some(workflow)) => {
+            to_json(&workflow.name, &plan_of(workflow, catalog))
         }
-        Checker::Server(client) => {
+        (Checker::Offline(_), None) => {
+            return Err(Error::Invalid {
+                found: checked.errors,
+                text: file.text,
+            });
+        }
+        (Checker::Server(client), _) => {
             let params = json!({"source": file.text, "fileName": file.name});
             let answer = client.call("orchestrator.plan", params).await?;
             if answer.get("valid").and_then(Value::as_bool) != Some(true) {
@@ -40,7 +47,24 @@ pub(crate) async fn plan(app: &mut App, checker: &Checker, name: &str) -> Result
             answer
         }
     };
-    show(&mut app.output, &planned)?;
+    if let Some(workflow) = &workflow {
+        let client = match checker {
+            Checker::Server(client) => Some(client),
+            Checker::Offline(_) => None,
+        };
+        planned["secrets"] = surroundings::secrets(workflow, client).await.into();
+        planned["triggers"] = surroundings::triggers(workflow, client).await.into();
+    }
+    let picture = match args.format {
+        Some(PlanFormat::Dot) => graph::dot(&planned),
+        Some(PlanFormat::Mermaid) => graph::mermaid(&planned),
+        Some(PlanFormat::Svg) => graph::svg(&planned),
+        Some(PlanFormat::Text | PlanFormat::Json) | None => {
+            show(&mut app.output, &planned)?;
+            return Ok(Exit::Done);
+        }
+    };
+    app.output.data(&picture)?;
     Ok(Exit::Done)
 }
 
@@ -58,6 +82,7 @@ fn to_json(workflow: &str, plan: &gearmesh_workflow::Plan) -> Value {
                 "keyed": task.keyed.map_or("", |k| k.as_str()),
                 "level": task.level,
                 "dynamic": task.dynamic,
+                "within": task.within.clone().unwrap_or_default(),
             })
         })
         .collect();
@@ -132,8 +157,22 @@ fn render(plan: &Value, style: Style) -> String {
             lines.push(row(task, needs, widths));
         }
     }
+    let mut within = "";
+    for task in &tasks {
+        let group = field(task, "within");
+        if group.is_empty() {
+            continue;
+        }
+        if group != within {
+            lines.push(style.paint(Tone::Quiet, &format!("in {}", printable(group))));
+            within = group;
+        }
+        let needs = needs.get(field(task, "id")).map_or(&[][..], Vec::as_slice);
+        lines.push(row(task, needs, widths));
+    }
     let path: Vec<&str> = texts(plan.get("criticalPath")).collect();
     lines.push(format!("longest path: {}", printable(&path.join(" -> "))));
+    lines.extend(surroundings::lines(plan, style));
     lines.join("\n")
 }
 

@@ -86,11 +86,11 @@ fn show(output: &mut Output, preview: &Value) -> Result<(), Error> {
             (true, "WRITE" | "DESTRUCTIVE") => "   its effect happens a second time",
             _ => "",
         };
-        let line = format!("  run     {id}  {effect}");
+        let line = format!("run     {id}  {effect}");
         lines.push(format!("{}{again}", printable(line.trim_end())));
     }
     for task in list(preview, "reused").iter().filter_map(Value::as_str) {
-        lines.push(format!("  reused  {}", printable(task)));
+        lines.push(format!("reused  {}", printable(task)));
     }
     if lines.is_empty() {
         lines.push("nothing would be done".to_owned());
@@ -117,11 +117,11 @@ mod tests {
         let (mut output, out, _) = capture::output(Format::Table);
         show(&mut output, &preview).unwrap();
         expect![[r#"
-              run     upload  WRITE   its effect happens a second time
-              run     verify  READ
-              run     report  WRITE
-              run     pick
-              reused  dump
+            run     upload  WRITE   its effect happens a second time
+            run     verify  READ
+            run     report  WRITE
+            run     pick
+            reused  dump
         "#]]
         .assert_eq(&out.text());
     }

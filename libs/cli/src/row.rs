@@ -170,6 +170,7 @@ impl Row {
         }
         field(event, "status").clone_into(&mut self.word);
         self.status = status;
+        self.duration = None;
         self.attempt = number("attempt").filter(|a| *a > 0).unwrap_or(self.attempt);
         self.wait = 0;
         self.note = match status {
@@ -196,6 +197,7 @@ impl Row {
         if self.status == Status::Pending || self.status.is_end() && !status.is_end() {
             self.status = Status::Running;
             self.since = now;
+            self.duration = None;
         }
         let items = self.items.get_or_insert_default();
         if status.is_end() && status != Status::Undone {
@@ -298,7 +300,11 @@ impl Row {
         } else {
             Tone::Strong
         };
-        let (id, tool) = (shorten(label, widths.id), shorten(&self.tool, widths.tool));
+        let id = shorten(label, widths.id);
+        let tool = match widths.tool {
+            0 => "".into(),
+            width => shorten(&self.tool, width),
+        };
         let id_padded = format!("{id:<width$}", width = widths.id);
         let line = format!(
             "  {}  {}  {tool:<width$}  {:>9}  ",
@@ -332,20 +338,21 @@ impl Widths {
     /// Mark, time and the blanks between columns.
     const FIXED: usize = 21;
     /// A remark of fewer characters says nothing: names give way to it.
-    const REMARK_MIN: usize = 20;
+    const REMARK_MIN: usize = 30;
     /// A name of fewer characters is none.
     const NAME_MIN: usize = 8;
 
     /// Widths for labels and tools of these many characters, within a line.
     pub(crate) fn of(id: usize, tool: usize, line: usize) -> Self {
         let room = line.saturating_sub(Self::FIXED + Self::REMARK_MIN);
-        let mut id = id.min(Self::ID_MAX);
-        let mut tool = tool.min(Self::TOOL_MAX);
-        if id + tool > room {
-            // The name of the task says more than that of its tool.
-            tool = tool.min(room.saturating_sub(id).max(Self::NAME_MIN));
-            id = id.min(room.saturating_sub(tool).max(Self::NAME_MIN));
-        }
+        let id = id.min(Self::ID_MAX).min(room.max(Self::NAME_MIN));
+        let left = room.saturating_sub(id);
+        // The name of the task says more than that of its tool, and half a name nothing.
+        let tool = match tool.min(Self::TOOL_MAX) {
+            tool if tool <= left => tool,
+            _ if left < Self::NAME_MIN => 0,
+            _ => left,
+        };
         Self {
             id,
             tool,

@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use gearmesh_catalog::Catalog;
-use gearmesh_workflow::{Diagnostic, Dialect, Severity, apply_edits, check};
+use gearmesh_workflow::{Diagnostic, Dialect, Severity, apply_edits, check_all};
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::args::Report;
 use crate::client::{Client, built_in};
+use crate::documents::documents;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::file::WorkflowFile;
+use crate::findings::{self, Finding};
 use crate::output::Output;
 use crate::report;
 use crate::text::{count, field, printable};
@@ -32,6 +35,7 @@ impl Checker {
 /// What was found in one file.
 struct Found {
     file: WorkflowFile,
+    /// Of its first document.
     dialect: String,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
@@ -44,6 +48,7 @@ pub(crate) async fn validate(
     checker: &Checker,
     files: &[String],
     fix: bool,
+    report: Option<Report>,
 ) -> Result<Exit, Error> {
     let (mut all, mut unread) = (Vec::with_capacity(files.len()), Vec::new());
     for name in files {
@@ -61,7 +66,10 @@ pub(crate) async fn validate(
             all.push(found);
         }
     }
-    show(&mut app.output, &all)?;
+    match report {
+        Some(report) => write(&mut app.output, &all, report)?,
+        None => show(&mut app.output, &all)?,
+    }
     // The last is told by who asked, and gives the exit code.
     let last = unread.pop();
     for error in &unread {
@@ -142,28 +150,62 @@ async fn mend(checker: &Checker, mut found: Found) -> Result<Found, Error> {
 }
 
 async fn examine(checker: &Checker, file: WorkflowFile) -> Result<Found, Error> {
+    let mut found = Found {
+        dialect: String::new(),
+        errors: Vec::new(),
+        warnings: Vec::new(),
+        fixed: 0,
+        file,
+    };
     match checker {
         Checker::Offline(catalog) => {
-            let checked = check(&file.source(None), Some(catalog));
-            Ok(Found {
-                file,
-                dialect: checked.dialect.as_str().to_owned(),
-                errors: checked.errors,
-                warnings: checked.warnings,
-                fixed: 0,
-            })
+            for checked in check_all(&found.file.source(None), Some(catalog)) {
+                if found.dialect.is_empty() {
+                    checked.dialect.as_str().clone_into(&mut found.dialect);
+                }
+                found.errors.extend(checked.errors);
+                found.warnings.extend(checked.warnings);
+            }
         }
         Checker::Server(client) => {
-            let params = json!({"source": file.text, "fileName": file.name});
-            let answer = client.call("orchestrator.validate", params).await?;
-            Ok(Found {
-                errors: file.diagnostics(&answer, "errors", Severity::Error),
-                warnings: file.diagnostics(&answer, "warnings", Severity::Warning),
-                dialect: field(&answer, "dialect").to_owned(),
-                file,
-                fixed: 0,
-            })
+            let documents: Vec<String> = documents(&found.file.text)
+                .iter()
+                .map(crate::documents::Document::padded)
+                .collect();
+            for source in documents {
+                let file = &found.file;
+                let params = json!({"source": source, "fileName": file.name});
+                let answer = client.call("orchestrator.validate", params).await?;
+                if found.dialect.is_empty() {
+                    field(&answer, "dialect").clone_into(&mut found.dialect);
+                }
+                let errors = file.diagnostics(&answer, "errors", Severity::Error);
+                let warnings = file.diagnostics(&answer, "warnings", Severity::Warning);
+                found.errors.extend(errors);
+                found.warnings.extend(warnings);
+            }
         }
+    }
+    Ok(found)
+}
+
+/// Writes what was found in the words of another program.
+fn write(output: &mut Output, all: &[Found], report: Report) -> Result<(), Error> {
+    let files: Vec<Finding<'_>> = all
+        .iter()
+        .map(|found| Finding {
+            file: &found.file.name,
+            errors: &found.errors,
+            warnings: &found.warnings,
+        })
+        .collect();
+    match report {
+        Report::Sarif => output.data(&format!("{:#}", findings::sarif(&files))),
+        Report::Junit => output.data(&findings::report(&files)),
+        Report::Github => match findings::github(&files) {
+            text if text.is_empty() => Ok(()),
+            text => output.data(&text),
+        },
     }
 }
 
@@ -196,7 +238,8 @@ fn show(output: &mut Output, all: &[Found]) -> Result<(), Error> {
         let name = printable(&file.name).into_owned();
         let dialect = match Dialect::from_name(&found.dialect) {
             Some(Dialect::Oktyv) => " (oktyv)",
-            _ => "",
+            Some(Dialect::Ordinaut) => " (ordinaut)",
+            Some(Dialect::Native) | None => "",
         };
         output.data(&match (errors.len(), warnings.len()) {
             (0, 0) => format!("{name}{dialect}: valid{mended}"),

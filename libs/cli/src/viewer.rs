@@ -82,6 +82,11 @@ impl Viewer {
     /// Draws the picture of this moment.
     pub(crate) fn draw(&mut self, now: u64, output: &mut Output) {
         let size = output.size();
+        self.draw_within(size, now, output);
+    }
+
+    /// Draws the picture for a terminal of so many columns and lines.
+    fn draw_within(&mut self, size: (usize, usize), now: u64, output: &mut Output) {
         match self {
             Self::Tree(tree, screen) => {
                 screen.show(&tree.lines(now, size, output.err_style), output)
@@ -139,6 +144,9 @@ impl Screen {
         out
     }
 }
+
+#[cfg(test)]
+mod screens;
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,8 @@ use crate::{apply, table};
 const TITLE_MAX: usize = 50;
 
 /// Looks after stored workflows, at the server or in this process.
+///
+/// `convert` and `fmt` need neither, and have been done before.
 pub(crate) async fn command(app: &mut App, command: WorkflowCommand) -> Result<Exit, Error> {
     let wants = Wants {
         demo: true,
@@ -95,7 +97,6 @@ async fn perform(app: &mut App, command: WorkflowCommand, client: &Client) -> Re
                 .await?;
             told(output, &answer)
         }
-        // They need no server, so that they never come here.
         WorkflowCommand::Convert { .. } | WorkflowCommand::Fmt(_) => Ok(()),
     }
 }

@@ -301,8 +301,8 @@ fn group_of_a_late_watcher_is_read_from_the_document() {
         0,
         &expect![[r#"
             hello  run_36zn0sv00pg07
-              ..  g       0.00 s
-              ok    a     0.00 s  reused
-              ::    b     0.00 s  waits for a decision"#]],
+              ..  g         0.00 s
+              ok    a       0.00 s  reused
+              ::    b       0.00 s  waits for a decision"#]],
     );
 }
