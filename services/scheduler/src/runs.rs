@@ -64,6 +64,7 @@ impl Runs {
             inputs: (target.inputs.into_iter())
                 .map(|(name, value)| (name, text(value)))
                 .collect(),
+            ..api::StartRunRequest::default()
         };
         let answer = self.client()?.start_run(request(message, call)?).await?;
         Ok(answer.into_inner().run.unwrap_or_default().run_id)
@@ -85,6 +86,7 @@ impl Runs {
     pub(crate) async fn cancel(&self, run: &str) -> Result<(), Status> {
         let message = api::CancelRunRequest {
             run_id: run.to_owned(),
+            force: false,
         };
         self.client()?
             .cancel_run(request(message, Call::default())?)
