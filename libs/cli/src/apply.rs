@@ -118,6 +118,7 @@ async fn read(
                 let shown = report::diagnostics(&warnings, &file.text, app.output.err_style);
                 app.output.note(&shown);
             }
+            document.place(&mut faults);
             if faults.is_empty() {
                 let name = field(&answer, "workflow").to_owned();
                 if let Some(other) = seen.insert(name.clone(), file.name.clone()) {

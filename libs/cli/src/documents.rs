@@ -1,5 +1,7 @@
 //! The documents of a YAML file.
 
+use gearmesh_workflow::Diagnostic;
+
 /// One of the documents of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Document<'a> {
@@ -7,6 +9,8 @@ pub(crate) struct Document<'a> {
     pub(crate) text: &'a str,
     /// Lines of the file before it.
     pub(crate) before: usize,
+    /// Bytes of the file before it.
+    pub(crate) start: usize,
 }
 
 impl Document<'_> {
@@ -14,6 +18,17 @@ impl Document<'_> {
     /// file.
     pub(crate) fn padded(&self) -> String {
         format!("{}{}", "\n".repeat(self.before), self.text)
+    }
+
+    /// Moves the edits of what was found in the padded text to where they are in the file.
+    pub(crate) fn place(&self, found: &mut [Diagnostic]) {
+        let moved = |at: usize| (at + self.start).saturating_sub(self.before);
+        for edit in found
+            .iter_mut()
+            .flat_map(|diagnostic| &mut diagnostic.edits)
+        {
+            (edit.start, edit.end) = (moved(edit.start), moved(edit.end));
+        }
     }
 }
 
@@ -33,7 +48,11 @@ pub(crate) fn documents(text: &str) -> Vec<Document<'_>> {
     }
     found.extend(document(text, start, text.len(), before));
     if found.is_empty() {
-        found.push(Document { text, before: 0 });
+        found.push(Document {
+            text,
+            before: 0,
+            start: 0,
+        });
     }
     found
 }
@@ -45,7 +64,11 @@ fn document(text: &str, start: usize, end: usize, before: usize) -> Option<Docum
         let line = line.trim();
         !line.is_empty() && !line.starts_with(['#', '%'])
     };
-    text.lines().any(says).then_some(Document { text, before })
+    text.lines().any(says).then_some(Document {
+        text,
+        before,
+        start,
+    })
 }
 
 #[cfg(test)]
@@ -60,11 +83,13 @@ mod tests {
             [
                 Document {
                     text: "name: a\n",
-                    before: 2
+                    before: 2,
+                    start: 11
                 },
                 Document {
                     text: "\nname: b\n",
-                    before: 4
+                    before: 4,
+                    start: 23
                 },
             ]
         );
@@ -74,8 +99,31 @@ mod tests {
     #[test]
     fn file_without_marks_is_one_document() {
         let text = "name: a\ntext: \"--- no mark\"\n  --- nor this\n";
-        assert_eq!(documents(text), [Document { text, before: 0 }]);
+        let whole = Document {
+            text,
+            before: 0,
+            start: 0,
+        };
+        assert_eq!(documents(text), [whole]);
         assert_eq!(documents("").len(), 1);
         assert_eq!(documents("{\"name\": \"a\"}").len(), 1);
+    }
+
+    #[test]
+    fn edits_are_moved_to_their_document() {
+        let text =
+            "name: a\ntasks: [{id: a, set: {}}]\n---\nname: b\ntasks:\n  - id: a\n    sett: {}\n";
+        let second = documents(text).pop().unwrap();
+        let padded = second.padded();
+        let source = gearmesh_workflow::Source {
+            text: &padded,
+            file_name: "x.yaml",
+            dialect: None,
+        };
+        let mut found = gearmesh_workflow::check(&source, None).errors;
+        assert_eq!(found[0].location.line, 7);
+        second.place(&mut found);
+        let mended = gearmesh_workflow::apply_edits(text, &found);
+        assert_eq!(mended, text.replace("sett", "set"));
     }
 }

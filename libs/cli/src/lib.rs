@@ -66,6 +66,7 @@ mod tree;
 mod validate;
 mod verdict;
 mod viewer;
+mod widths;
 mod words;
 mod workflow;
 mod workflow_args;

@@ -67,7 +67,7 @@ async fn start(
     }
     let ended = match to_end(app, client, &run, request.watch, outline, interrupts).await? {
         Ending::Ended(ended) => ended,
-        Ending::Left => return Ok(Exit::Unfinished),
+        Ending::Left => return left(app, client, &run, request.watch).await,
     };
     if let Some(path) = &request.record {
         let inputs = params.get("inputs").unwrap_or(&Value::Null);
@@ -177,8 +177,22 @@ pub(crate) async fn watch(
     let outline = Outline::of_run(client, run).await;
     match to_end(app, client, run, watch, outline, interrupts).await? {
         Ending::Ended(ended) => finish(app, &ended, watch),
-        Ending::Left => Ok(Exit::Unfinished),
+        Ending::Left => left(app, client, run, watch).await,
     }
+}
+
+/// A program reads how a run stands that goes on; people were told.
+async fn left(
+    app: &mut App,
+    client: &Client,
+    run: &str,
+    watch: Option<Watch>,
+) -> Result<Exit, Error> {
+    if !app.output.for_people() && watch.is_none() {
+        let document = document(client, run).await?;
+        show(app, &document)?;
+    }
+    Ok(Exit::Unfinished)
 }
 
 /// Shows how a run stands.

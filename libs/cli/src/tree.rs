@@ -7,9 +7,10 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use crate::outline::Outline;
-use crate::row::{Row, Status, Widths};
+use crate::row::{Row, Status};
 use crate::style::{Style, Tone};
 use crate::text::{field, printable, shorten};
+use crate::widths::Widths;
 
 /// Rows that are shown whole; of more tasks only those that matter now.
 pub(crate) const ROWS_MAX: usize = 12;

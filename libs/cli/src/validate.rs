@@ -168,19 +168,17 @@ async fn examine(checker: &Checker, file: WorkflowFile) -> Result<Found, Error> 
             }
         }
         Checker::Server(client) => {
-            let documents: Vec<String> = documents(&found.file.text)
-                .iter()
-                .map(crate::documents::Document::padded)
-                .collect();
-            for source in documents {
-                let file = &found.file;
-                let params = json!({"source": source, "fileName": file.name});
+            let file = &found.file;
+            for document in documents(&file.text) {
+                let params = json!({"source": document.padded(), "fileName": file.name});
                 let answer = client.call("orchestrator.validate", params).await?;
                 if found.dialect.is_empty() {
                     field(&answer, "dialect").clone_into(&mut found.dialect);
                 }
-                let errors = file.diagnostics(&answer, "errors", Severity::Error);
-                let warnings = file.diagnostics(&answer, "warnings", Severity::Warning);
+                let mut errors = file.diagnostics(&answer, "errors", Severity::Error);
+                let mut warnings = file.diagnostics(&answer, "warnings", Severity::Warning);
+                document.place(&mut errors);
+                document.place(&mut warnings);
                 found.errors.extend(errors);
                 found.warnings.extend(warnings);
             }

@@ -171,13 +171,16 @@ fn two_hundred_tasks_are_readable_at_eighty_columns() {
     for n in 0..4 {
         run.task(n, json!({"status": "running", "attempt": 1}), 0);
     }
-    run.check(1_000, &expect![[r#"
+    run.check(
+        1_000,
+        &expect![[r#"
         two-hundred  run_36zn0sv00pg07
           ..  task_number_000  browser.extract_everyt..     1.00 s
           ..  task_number_001  browser.extract_everyt..     1.00 s
           ..  task_number_002  browser.extract_everyt..     1.00 s
           ..  task_number_003  browser.extract_everyt..     1.00 s
-          0 of 201 done, 4 running"#]]);
+          0 of 201 done, 4 running"#]],
+    );
     for n in 0..60 {
         run.task(
             n,
@@ -209,7 +212,9 @@ fn two_hundred_tasks_are_readable_at_eighty_columns() {
         json!({"task": "inner_rows", "path": [0], "status": "succeeded"}),
         9_100,
     );
-    run.check(10_000, &expect![[r#"
+    run.check(
+        10_000,
+        &expect![[r#"
         two-hundred  run_36zn0sv00pg07
           ..  task_number_007             browser.ext..     1.50 s  0/3
           ..  task_number_007.inner_rows                    0.00 s  1 done
@@ -223,7 +228,8 @@ fn two_hundred_tasks_are_readable_at_eighty_columns() {
           !!  task_number_060             browser.ext..     9.00 s  HTTP_STATUS the se..
           ~~  task_number_061             browser.ext..             retrying in 4.0 s:..
           ::  task_number_062             browser.ext..     1.00 s  waits for approval..
-          60 of 201 done, 2 running, 1 retrying, 1 waiting, 1 failed"#]]);
+          60 of 201 done, 2 running, 1 retrying, 1 waiting, 1 failed"#]],
+    );
     for n in 0..200 {
         run.task(
             n,
@@ -231,7 +237,9 @@ fn two_hundred_tasks_are_readable_at_eighty_columns() {
             20_000,
         );
     }
-    run.check(20_000, &expect![[r#"
+    run.check(
+        20_000,
+        &expect![[r#"
         two-hundred  run_36zn0sv00pg07
           ok  task_number_188  browser.extract_everyt..     1.50 s
           ok  task_number_189  browser.extract_everyt..     1.50 s
@@ -245,7 +253,8 @@ fn two_hundred_tasks_are_readable_at_eighty_columns() {
           ok  task_number_197  browser.extract_everyt..     1.50 s
           ok  task_number_198  browser.extract_everyt..     1.50 s
           ok  task_number_199  browser.extract_everyt..     1.50 s
-          201 of 201 done"#]]);
+          201 of 201 done"#]],
+    );
 }
 
 #[test]
