@@ -3,7 +3,11 @@
 //! `cargo bench -p gearmesh-workflow --bench size` prints a line per file; each is to take at most
 //! 200 ms.
 
-#![expect(clippy::print_stdout, reason = "what a benchmark is for")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark measures by the clock and prints"
+)]
 
 use std::fmt::Write;
 use std::hint::black_box;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::diagnostic::quote;
 use crate::model::Workflow;
 use crate::nearest::nearest;
+use crate::node::Node;
 
 /// One input of a workflow.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct InputSpec {
     pub sensitive: bool,
     /// Its value when a start does not give it; without one it is null.
     pub default: Option<Value>,
+    /// As `default`, where that is an expression of `now`: [`Workflow::fill_inputs`] gives it.
+    pub computed: Option<Node>,
     pub(crate) validator: Arc<Validator>,
 }
 
@@ -84,6 +87,7 @@ impl InputSpec {
 
 impl Workflow {
     /// Checks what a start gives and fills in defaults; what is absent without a default is null.
+    /// What has a computed default is left out until [`Workflow::fill_inputs`].
     ///
     /// # Errors
     ///
@@ -93,6 +97,48 @@ impl Workflow {
         given: &Map<String, Value>,
     ) -> Result<Map<String, Value>, Vec<InputError>> {
         bind(&self.inputs, given)
+    }
+
+    /// Fills in the defaults that are expressions of `now`, the start of the run.
+    ///
+    /// # Errors
+    ///
+    /// Every default that has no value or does not fit its schema.
+    pub fn fill_inputs(
+        &self,
+        inputs: &mut Map<String, Value>,
+        now: &str,
+    ) -> Result<(), Vec<InputError>> {
+        let scope = Map::from_iter([("now".to_owned(), Value::from(now))]);
+        let mut errors = Vec::new();
+        for input in &self.inputs {
+            let Some(node) = input.computed.as_ref() else {
+                continue;
+            };
+            if inputs.contains_key(&input.name) {
+                continue;
+            }
+            match node.evaluate(&scope) {
+                Ok(value) => {
+                    let faults = input.faults(&value).into_iter();
+                    errors.extend(
+                        faults.map(|fault| {
+                            InputError::new(&input.name, format!("default of {fault}"))
+                        }),
+                    );
+                    inputs.insert(input.name.clone(), value);
+                }
+                Err(error) => {
+                    let message = format!("default of input `{}`: {}", input.name, error.message);
+                    errors.push(InputError::new(&input.name, message));
+                }
+            }
+        }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors)
+        }
     }
 
     /// As [`Workflow::bind_inputs`], from texts as a command line has them: each is read as its input's type.
@@ -154,6 +200,7 @@ pub fn bind(
                 value.clone()
             }
             (None, Some(default)) => default.clone(),
+            (None, None) if input.computed.is_some() => continue,
             (None, None) if input.required => {
                 errors.push(InputError::new(
                     &input.name,

@@ -85,6 +85,7 @@ pub use model::{
 };
 pub use nearest::nearest_name;
 pub use node::Node;
+pub use ordinaut::TASK_PREFIX;
 pub use pause::{APPROVERS_MAX, QUORUM_MAX};
 pub use plan::{Plan, PlannedEdge, PlannedTask, plan};
 pub use render::render;

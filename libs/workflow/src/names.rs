@@ -43,6 +43,16 @@ pub(crate) struct Missing<'m> {
     pub(crate) message: String,
 }
 
+impl<'m> Missing<'m> {
+    pub(crate) const fn new(span: Span, name: &'m str, message: String) -> Missing<'m> {
+        Missing {
+            span,
+            name,
+            message,
+        }
+    }
+}
+
 impl Reader<'_, '_, '_> {
     /// Looks every name of an expression up. `offset` is where its text begins in the written one, `alone`
     /// says whether there is nothing beside it. Whether all are there.
@@ -101,14 +111,7 @@ impl Reader<'_, '_, '_> {
         let span = written.part(file, offset + first.start, offset + first.end);
         let all = self.names;
         let names = || sorted(all.secrets.iter().copied());
-        self.missing(
-            &Missing {
-                span,
-                name,
-                message,
-            },
-            names,
-        )
+        self.missing(&Missing::new(span, name, message), names)
     }
 
     fn path(
@@ -138,23 +141,14 @@ impl Reader<'_, '_, '_> {
             ("now", _) => true,
             ("run" | "inputs" | "vars", _) if !place.run => {
                 let span = written.part(file, offset + path.span.start, offset + path.span.end);
-                let message = format!(
-                    "`{root}` is not known yet: a trigger sees `trigger` and `now`, its `where` sees `event`"
-                );
+                let message = format!("`{root}` is not known here: there is no run yet");
                 self.report.error("UNKNOWN_NAME", span, message);
                 false
             }
             ("run", Some(name)) if !RUN_FIELDS.contains(&name) => {
-                let span = second();
                 let message = format!("`run` has no `{}`", quote(name));
-                self.missing(
-                    &Missing {
-                        span,
-                        name,
-                        message,
-                    },
-                    || RUN_FIELDS.to_vec(),
-                )
+                let missing = Missing::new(second(), name, message);
+                self.missing(&missing, || RUN_FIELDS.to_vec())
             }
             ("run", Some(name)) if RUN_END.contains(&name) && !self.names.in_handler(place) => {
                 let span = second();
@@ -164,50 +158,27 @@ impl Reader<'_, '_, '_> {
                 false
             }
             ("trigger", Some(name)) if !TRIGGER_FIELDS.contains(&name) => {
-                let span = second();
                 let message = format!("`trigger` has no `{}`", quote(name));
-                self.missing(
-                    &Missing {
-                        span,
-                        name,
-                        message,
-                    },
-                    || TRIGGER_FIELDS.to_vec(),
-                )
+                let missing = Missing::new(second(), name, message);
+                self.missing(&missing, || TRIGGER_FIELDS.to_vec())
             }
             ("event", _) if place.event => true,
             ("inputs", Some(name)) if !self.names.inputs.contains(name) => {
-                let span = second();
                 let message = format!("no input is called `{}`", quote(name));
-                let names = || sorted(all.inputs.iter().copied());
-                self.missing(
-                    &Missing {
-                        span,
-                        name,
-                        message,
-                    },
-                    names,
-                )
+                let missing = Missing::new(second(), name, message);
+                self.missing(&missing, || sorted(all.inputs.iter().copied()))
             }
             ("vars", Some(name))
                 if self.names.vars.get(name).is_none_or(|at| *at >= place.vars) =>
             {
-                let span = second();
                 let message = if self.names.vars.contains_key(name) {
                     format!("`vars.{}` can be used only after it is set", quote(name))
                 } else {
                     format!("no var is called `{}`", quote(name))
                 };
                 let before = all.vars.iter().filter(|(_, at)| **at < place.vars);
-                let names = || sorted(before.map(|(name, _)| *name));
-                self.missing(
-                    &Missing {
-                        span,
-                        name,
-                        message,
-                    },
-                    names,
-                )
+                let missing = Missing::new(second(), name, message);
+                self.missing(&missing, || sorted(before.map(|(name, _)| *name)))
             }
             ("inputs", name) => {
                 self.used.note(name);
@@ -281,14 +252,7 @@ impl Reader<'_, '_, '_> {
             }
             names
         };
-        self.missing(
-            &Missing {
-                span,
-                name: root,
-                message,
-            },
-            names,
-        )
+        self.missing(&Missing::new(span, root, message), names)
     }
 
     /// Reports a name that is not there, with the nearest one that is. `names` are asked for only when they are compared.

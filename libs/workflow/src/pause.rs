@@ -67,6 +67,19 @@ pub(crate) fn approve(
     let form: Option<Vec<InputSpec>> = fields
         .get("form")
         .map_or(Some(Vec::new()), |entry| spec::read(report, entry));
+    for field in form
+        .iter()
+        .flatten()
+        .filter(|field| field.computed.is_some())
+    {
+        let message = format!(
+            "`default` of `{}` in `form` of {owner}: an expression cannot stand here",
+            quote(&field.name)
+        );
+        reader
+            .report
+            .error("INVALID_VALUE", entry.key_span, message);
+    }
     Some(Kind::Approve(Box::new(Approve {
         message: message?,
         approvers: approvers?,

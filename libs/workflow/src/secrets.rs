@@ -28,17 +28,7 @@ fn walk(
     let at = |key: &str| schema.and_then(|schema| schema.get(key));
     let secret = around || at("writeOnly") == Some(&Value::Bool(true));
     match &tree.data {
-        Data::Text(text, _) if secret => {
-            if !dynamic(text) && !text.is_empty() && !text.starts_with("vault://") {
-                report
-                    .warning(
-                        "LITERAL_SECRET",
-                        tree.span,
-                        "a secret stands in the file as it is",
-                    )
-                    .hint("keep it in the vault and write `vault://vault/secret`");
-            }
-        }
+        Data::Text(text, _) if secret => literal(report, tree, text, dynamic),
         Data::Text(text, _) if dynamic(text) && names_one(text) => {
             let message = "a secret stands only in a field that the tool marks as secret";
             report.error("SECRET_EXPOSED", tree.span, message);
@@ -61,6 +51,16 @@ fn walk(
         }
         _ => {}
     }
+}
+
+/// Warns of a text that is itself the secret.
+fn literal(report: &mut Report<'_>, tree: &Tree, text: &str, dynamic: fn(&str) -> bool) {
+    if dynamic(text) || text.is_empty() || text.starts_with("vault://") {
+        return;
+    }
+    let message = "a secret stands in the file as it is";
+    let diagnostic = report.warning("LITERAL_SECRET", tree.span, message);
+    diagnostic.hint("keep it in the vault and write `vault://vault/secret`");
 }
 
 /// Whether a text is one name of a secret.

@@ -228,14 +228,7 @@ impl Reader<'_, '_, '_> {
         match known {
             Some((name, known)) => {
                 let known = || known.iter().map(String::as_str).collect();
-                self.missing(
-                    &Missing {
-                        span,
-                        name: &name,
-                        message,
-                    },
-                    known,
-                )
+                self.missing(&Missing::new(span, &name, message), known)
             }
             None => {
                 self.report.error("UNKNOWN_NAME", span, message);

@@ -6,9 +6,13 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::{Report, quote};
 use crate::field;
+use crate::graph::Edges;
 use crate::input::{InputSpec, compile};
+use crate::names::Names;
 use crate::nearest::nearest;
-use crate::tree::{Entry, Tree};
+use crate::node::Node;
+use crate::tree::{Data, Entry, Tree};
+use crate::value::{Place, Reader, Used};
 
 /// Most inputs of a workflow: a checker is made for each.
 pub const INPUTS_MAX: usize = 1_000;
@@ -67,7 +71,7 @@ fn spec(report: &mut Report<'_>, input: &Entry) -> Option<InputSpec> {
                 Some(value) => sensitive = value,
                 None => whole = false,
             },
-            "default" => whole &= constant(report, &entry.value, &owner),
+            "default" => {}
             key => {
                 schema.insert(key.to_owned(), entry.value.value());
             }
@@ -86,12 +90,17 @@ fn spec(report: &mut Report<'_>, input: &Entry) -> Option<InputSpec> {
         }
     };
     let default = input.value.get("default");
+    let later = default.filter(|tree| is_computed(tree));
+    let default = default.filter(|tree| !is_computed(tree));
+    let node = later.map(|tree| computed(report, tree, &owner));
+    whole &= !matches!(node, Some(None));
     let spec = InputSpec {
         name: input.key.clone(),
         schema,
         required,
         sensitive,
         default: default.map(Tree::value),
+        computed: node.flatten(),
         validator,
     };
     if let (Some(default), Some(tree)) = (&spec.default, default.filter(|_| whole)) {
@@ -141,23 +150,51 @@ fn known_type(report: &mut Report<'_>, input: &Tree, owner: &str) -> bool {
     false
 }
 
-/// Whether a default has no expression in it; one that has is reported.
-fn constant(report: &mut Report<'_>, tree: &Tree, owner: &str) -> bool {
-    let computed = tree.text().is_some_and(|text| text.contains("${"));
-    if computed {
-        report.error(
-            "NOT_IMPLEMENTED",
-            tree.span,
-            format!("an expression in `default` of {owner} is not built yet"),
-        );
+/// Whether a value has an expression in it.
+fn is_computed(tree: &Tree) -> bool {
+    match &tree.data {
+        Data::Text(text, _) => text.contains("${"),
+        Data::List(items) => items.iter().any(is_computed),
+        Data::Map(entries) => entries.iter().any(|entry| is_computed(&entry.value)),
+        _ => false,
     }
-    let items = tree.list().unwrap_or_default().iter();
-    let values = tree
-        .map()
-        .unwrap_or_default()
-        .iter()
-        .map(|entry| &entry.value);
-    items.chain(values).fold(!computed, |fixed, tree| {
-        constant(report, tree, owner) && fixed
-    })
+}
+
+/// A default with expressions, which know `now` only; others are reported.
+fn computed(report: &mut Report<'_>, tree: &Tree, owner: &str) -> Option<Node> {
+    let names = Names::default();
+    let mut reader = Reader {
+        report,
+        names: &names,
+        edges: Edges::default(),
+        used: Used::default(),
+    };
+    let mut place = Place {
+        run: false,
+        ..Place::before("default")
+    };
+    let node = reader.node(tree, &mut place)?;
+    if let Some(root) = other_root(&node) {
+        let message = format!(
+            "`default` of {owner} names `{}`; it knows `now` only",
+            quote(&root)
+        );
+        report.error("UNKNOWN_NAME", tree.span, message);
+        return None;
+    }
+    Some(node)
+}
+
+/// A name of an expression that is not `now`.
+fn other_root(node: &Node) -> Option<String> {
+    match node {
+        Node::Text(template) => template
+            .expressions()
+            .flat_map(|(expression, _)| expression.roots())
+            .find(|root| root.name != "now")
+            .map(|root| root.name.clone()),
+        Node::List(items) => items.iter().find_map(other_root),
+        Node::Map(entries) => entries.iter().find_map(|(_, node)| other_root(node)),
+        _ => None,
+    }
 }

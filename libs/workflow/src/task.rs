@@ -61,9 +61,8 @@ impl TaskReader<'_> {
         let fields = &keys::TASK.check(reader.report, entries, owner);
         if !fields.may_have("id") {
             let start = Span::new(tree.span.start, tree.span.start);
-            reader
-                .report
-                .error("MISSING_KEY", start, format!("{owner} has no `id`"));
+            let message = format!("{owner} has no `id`");
+            reader.report.error("MISSING_KEY", start, message);
         }
         needs::read(reader, position, id, fields, owner);
         let each = fields
@@ -78,17 +77,10 @@ impl TaskReader<'_> {
             item: fields.get("each").map(|_| as_name.as_str()),
         };
         let kind = self.kind(reader, placed, fields, owner, at);
-        let (connection, idempotency_key) = (
-            text_node(reader, fields, "connection", at.place("connection"), owner),
-            text_node(
-                reader,
-                fields,
-                "idempotencyKey",
-                at.place("idempotencyKey"),
-                owner,
-            ),
-        );
-        let save = text_node(reader, fields, "save", at.own("save"), owner);
+        let mut text = |key, place| text_node(reader, fields, key, place, owner);
+        let connection = text("connection", at.place("connection"));
+        let idempotency_key = text("idempotencyKey", at.place("idempotencyKey"));
+        let save = text("save", at.own("save"));
         let when = fields
             .get("when")
             .and_then(|entry| reader.condition(entry, &at.outside("when"), owner));
@@ -104,9 +96,7 @@ impl TaskReader<'_> {
         let cache = fields
             .get("cache")
             .and_then(|entry| again::cache(reader, entry, owner, at.place("cache.key")));
-        if let (Some(entry), Some(tool)) = (fields.get("cache"), fields.get("tool")) {
-            self.reads_only(reader.report, entry, tool, owner);
-        }
+        self.reads_only(reader.report, fields, owner);
         let on_error = fields
             .get("onError")
             .and_then(|entry| policy::on_error(reader, entry, owner, at.place("onError.use")));
@@ -137,7 +127,10 @@ impl TaskReader<'_> {
     }
 
     /// A result that stands in for a call may only be one that changed nothing.
-    fn reads_only(&self, report: &mut Report<'_>, cache: &Entry, tool: &Entry, owner: &str) {
+    fn reads_only(&self, report: &mut Report<'_>, fields: &Fields<'_>, owner: &str) {
+        let (Some(cache), Some(tool)) = (fields.get("cache"), fields.get("tool")) else {
+            return;
+        };
         let found = self
             .catalog
             .and_then(|catalog| catalog.get(tool.value.text()?));

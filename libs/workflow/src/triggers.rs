@@ -213,7 +213,8 @@ fn inputs(
     }
     let given = |name: &str| entries.iter().any(|entry| entry.key == name);
     for spec in specs {
-        if spec.required && spec.default.is_none() && !given(&spec.name) {
+        if spec.required && spec.default.is_none() && spec.computed.is_none() && !given(&spec.name)
+        {
             let start = Span::new(tree.span.start, tree.span.start);
             let message = format!(
                 "{owner} does not give the input `{}`, which is required",

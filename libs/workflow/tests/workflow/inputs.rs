@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
-use crate::support::{expect_said, workflow};
+use crate::support::{expect_said, listed, workflow};
 
 const FILE: &str = "name: x\ninputs:\n  amount: {type: number, required: true, minimum: 1}\n  count: {type: integer, default: 3}\n  city: {type: string, enum: [Rome, Oslo]}\n  on: {type: boolean}\n  tags: {type: array, items: {type: string}}\n  any: {}\n  key: {type: string, pattern: '^[a-z]+$', sensitive: true}\ntasks:\n  - id: a\n    set: {v: \"${inputs.amount}\"}\n";
 
@@ -108,7 +108,7 @@ fn texts_are_read_as_the_declared_type() {
 #[test]
 fn declarations_are_checked() {
     // WF-2.3, WF-9.18
-    let text = "name: x\ninputs:\n  a: {type: strin}\n  a2: {type: list}\n  a3: {type: [string, odd]}\n  b: {type: number, default: ten}\n  c: text\n  d: {type: string, required: maybe}\n  e: {type: string, default: \"${now}\"}\n  f-g: {type: string}\n  h: {$ref: \"http://example.test/schema.json\"}\n  i: {type: string, pattern: \"(\"}\n  j: {type: object, required: [k], properties: {k: {type: string}}, default: {}}\ntasks:\n  - id: a\n    set: {v: 1}\n";
+    let text = "name: x\ninputs:\n  a: {type: strin}\n  a2: {type: list}\n  a3: {type: [string, odd]}\n  b: {type: number, default: ten}\n  c: text\n  d: {type: string, required: maybe}\n  e: {type: string, default: \"${vars.x}\"}\n  f-g: {type: string}\n  h: {$ref: \"http://example.test/schema.json\"}\n  i: {type: string, pattern: \"(\"}\n  j: {type: object, required: [k], properties: {k: {type: string}}, default: {}}\ntasks:\n  - id: a\n    set: {v: 1}\n";
     expect_said(
         text,
         &expect![[r#"
@@ -150,11 +150,11 @@ fn declarations_are_checked() {
             8 |   d: {type: string, required: maybe}
               |                               ^^^^^
               = note: nothing was run
-            error[NOT_IMPLEMENTED]: an expression in `default` of input `e` is not built yet
-             --> f.yaml:9:30
+            error[UNKNOWN_NAME]: `vars` is not known here: there is no run yet
+             --> f.yaml:9:33
               |
-            9 |   e: {type: string, default: "${now}"}
-              |                              ^^^^^^^^
+            9 |   e: {type: string, default: "${vars.x}"}
+              |                                 ^^^^^^
               = note: nothing was run
             error[INVALID_ID]: `f-g`: an input has letters, digits and `_` only
               --> f.yaml:10:3
@@ -181,5 +181,32 @@ fn declarations_are_checked() {
                |                                                                              ^^
                = note: nothing was run
         "#]],
+    );
+}
+
+#[test]
+fn default_may_use_now() {
+    // WF-2.5
+    let text = "name: x\ninputs:\n  day: {type: string, default: \"${date_format(now, 'yyyy-MM-dd')}\"}\n  least: {type: string, minLength: 50, default: \"${now}\"}\ntasks:\n  - id: a\n    set: {v: \"${inputs}\"}\n";
+    let workflow = workflow(text);
+    let fill = |given: &Value| {
+        let given = given.as_object().cloned().unwrap_or_default();
+        let mut bound = workflow.bind_inputs(&given).expect("nothing is wrong");
+        let filled = workflow.fill_inputs(&mut bound, "2027-01-31T09:00:00.000Z");
+        (json!(bound), filled)
+    };
+    let long = "x".repeat(50);
+    let (bound, filled) = fill(&json!({"least": long}));
+    assert_eq!((&bound["day"], filled), (&json!("2027-01-31"), Ok(())));
+    assert_eq!(fill(&json!({"least": long, "day": "d"})).0["day"], "d");
+    let errors = fill(&json!({})).1.expect_err("the default is too short");
+    assert_eq!(
+        errors[0].message,
+        "default of input `least`: expected at least 50 characters, found text \"2027-01-31T09:00:00.000Z\""
+    );
+    let other = text.replace("${now}", "${trigger.id}");
+    assert_eq!(
+        listed(&other),
+        "4:49 UNKNOWN_NAME `default` of input `least` names `trigger`; it knows `now` only\n"
     );
 }

@@ -77,7 +77,7 @@ fn settings_go_with_their_kinds() {
         14:52 INVALID_VALUE `methods` of `webhook` of trigger 10: expected some of GET, POST, PUT, PATCH, DELETE
         15:6 MISSING_KEY `file` of trigger 11 has no `path`
         15:30 INVALID_VALUE `events` of `file` of trigger 11: expected some of created, changed, deleted
-        15:41 UNKNOWN_NAME `inputs` is not known yet: a trigger sees `trigger` and `now`, its `where` sees `event`
+        15:41 UNKNOWN_NAME `inputs` is not known here: there is no run yet
         16:6 MISSING_KEY `email` of trigger 12 has no `connection`
         16:22 INVALID_VALUE `folder` of `email` of trigger 12: expected text, found text ""
         16:31 INVALID_ID `a-b`: hyphens are not allowed in ids; try `a_b`
@@ -212,8 +212,8 @@ fn roots_exist_where_they_have_a_value() {
         2:65 UNKNOWN_NAME `t` is a task; `vars.c` is read before any task runs
         2:83 UNKNOWN_NAME `event` exists only in a `where`
         4:65 UNKNOWN_NAME no input is called `q`
-        4:71 UNKNOWN_NAME `vars` is not known yet: a trigger sees `trigger` and `now`, its `where` sees `event`
-        4:88 UNKNOWN_NAME `run` is not known yet: a trigger sees `trigger` and `now`, its `where` sees `event`
+        4:71 UNKNOWN_NAME `vars` is not known here: there is no run yet
+        4:88 UNKNOWN_NAME `run` is not known here: there is no run yet
         7:17 UNKNOWN_NAME `event` exists only in a `where`
     "#]].assert_eq(&listed("name: x\nvars: {a: \"${trigger.payload.x}\", b: \"${trigger.paylod}\", c: \"${t.result}\", d: \"${event.x}\"}\ntriggers:\n  - {event: {topic: a, where: trigger.id == event.id}, inputs: {q: \"${vars.a}\"}, when: run.id}\ntasks:\n  - id: t\n    set: {v: \"${event.x}\"}\n"));
 }

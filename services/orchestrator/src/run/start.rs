@@ -178,6 +178,10 @@ impl Start {
         let id = runs.ids().next(u64::try_from(now_ms).unwrap_or_default());
         let run = run_text(id);
         let workflow = ready.workflow;
+        let mut inputs = ready.inputs;
+        workflow
+            .fill_inputs(&mut inputs, &crate::render::instant(now_ms))
+            .map_err(Error::Inputs)?;
         let limit = workflow
             .timeout
             .map(|t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
@@ -191,7 +195,7 @@ impl Start {
             workflow: workflow.name.clone(),
             version: ready.text.version,
             folder: self.folder.clone(),
-            inputs: Value::Object(ready.inputs).to_string().into(),
+            inputs: Value::Object(inputs).to_string().into(),
             principal: self.principal().to_owned(),
             scopes: self.scopes.clone(),
             trace: trace::current().unwrap_or_default(),

@@ -21,7 +21,9 @@ pub(super) fn accepted(workflow: &Workflow, case: &Case) -> Result<journal::Acce
         let texts = errors.into_iter().map(|error| error.message);
         texts.collect::<Vec<_>>()
     };
-    let inputs = workflow.bind_inputs(&case.inputs).map_err(texts)?;
+    let mut inputs = workflow.bind_inputs(&case.inputs).map_err(texts)?;
+    let now = crate::render::instant(case.now_ms);
+    workflow.fill_inputs(&mut inputs, &now).map_err(texts)?;
     let limit = workflow.timeout;
     let limit = limit.map(|l| i64::try_from(l.as_millis()).unwrap_or(i64::MAX));
     let trigger = case.trigger.as_ref();
