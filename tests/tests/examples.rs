@@ -8,9 +8,32 @@ use gearmesh_tests::{Caller, gearmesh};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The secret that an example reads, as its head says.
-fn secret() -> Value {
-    json!({"vaultName": "examples", "credentialName": "quotes_token", "value": "not-much-of-a-secret"})
+/// Secrets that examples read, as their heads say.
+const SECRETS: [(&str, &[&str]); 2] = [
+    ("all-engines", &["quotes_token"]),
+    (
+        "credential-rotation",
+        &["quotes_token", "quotes_token_next"],
+    ),
+];
+
+/// What examples must be given.
+const INPUTS: [(&str, &[&str]); 1] = [(
+    "refund-approval",
+    &[
+        "-i",
+        "orderId=2",
+        "-i",
+        "amount=7.5",
+        "-i",
+        "callback=/callback",
+    ],
+)];
+
+/// What a table says of an example; nothing when it has no row.
+fn row<'a>(table: &[(&str, &'a [&'a str])], name: &str) -> &'a [&'a str] {
+    let row = table.iter().find(|(known, _)| *known == name);
+    row.map(|(_, row)| *row).unwrap_or_default()
 }
 
 /// Chromium's own sandbox does not run as root, and tests may.
@@ -40,16 +63,29 @@ const EXPECTED: &[Expected] = &[
         || json!({"count": 1, "first": true}),
     ),
     (
+        "credential-rotation",
+        0,
+        "succeeded",
+        || json!({"version": 2}),
+    ),
+    (
         "errors",
         0,
         "succeeded",
         || json!({"limit": 3, "because": "HTTP_STATUS", "apology": "skipped", "files": ["quotes.json"]}),
     ),
     (
-        "hello",
+        "file-drop",
         0,
         "succeeded",
-        || json!({"of": 5, "file": "work://quote.txt"}),
+        || json!({"rows": 2, "again": false}),
+    ),
+    ("hello", 0, "succeeded", || json!({})),
+    (
+        "inbox-triage",
+        0,
+        "succeeded",
+        || json!({"orders": 1, "others": 2, "untold": []}),
     ),
     (
         "many-sources",
@@ -58,12 +94,40 @@ const EXPECTED: &[Expected] = &[
         || json!({"total": 19, "failedSources": ["nowhere"]}),
     ),
     (
+        "multi-search",
+        0,
+        "succeeded",
+        || json!({"failedSources": [], "report": "ready"}),
+    ),
+    ("nightly-export", 0, "succeeded", || json!({"rows": 12})),
+    (
+        "page-watch",
+        0,
+        "succeeded",
+        || json!({"first": true, "changed": false}),
+    ),
+    (
+        "refund-approval",
+        0,
+        "succeeded",
+        || json!({"refunded": true}),
+    ),
+    (
         "site-report",
         0,
         "succeeded",
         || json!({"items": 19, "attempts": 3, "archived": 3, "archive": "work://report.zip"}),
     ),
+    (
+        "weekly-report",
+        0,
+        "succeeded",
+        || json!({"orders": 8, "best": "Paris"}),
+    ),
 ];
+
+/// Cases that the test of an example has at least: the good one, a failure, an edge.
+const CASES_LEAST: usize = 3;
 
 const SUFFIX: &str = ".workflow.yaml";
 
@@ -107,12 +171,15 @@ fn every_example_says_how_it_ends() {
 async fn every_example_runs_to_the_end_it_shows() {
     for (name, code, status, outputs) in EXPECTED {
         let folder = desk();
-        if *name == "all-engines" {
+        for secret in row(&SECRETS, name) {
             let caller = Caller::new(folder.path(), &[]);
-            caller.call("vault.set", &secret()).await;
+            let secret = json!({"vaultName": "examples", "credentialName": secret,
+                "value": "not-much-of-a-secret"});
+            caller.call("vault.set", &secret).await;
         }
         let file = path(name);
-        let arguments = [&["run", &file, "-o", "json"], &SANDBOX[..]].concat();
+        let inputs = row(&INPUTS, name);
+        let arguments = [&["run", &file, "-o", "json"], inputs, &SANDBOX[..]].concat();
         let ran = gearmesh(folder.path(), &arguments).await;
         assert_eq!(ran.code, *code, "{name}: {}{}", ran.out, ran.err);
         let run = ran.json();
@@ -123,6 +190,60 @@ async fn every_example_runs_to_the_end_it_shows() {
         for (key, value) in run["outputs"].as_object().expect("outputs") {
             assert!(!value.is_null(), "{name}: {key} is null");
         }
+    }
+}
+
+/// The examples that have a test file beside them, with its text.
+fn tested() -> Vec<(String, String)> {
+    let beside = |name: String| {
+        let file = tree().join(format!("docs/examples/{name}.test.yaml"));
+        let text = file.is_file().then(|| std::fs::read_to_string(&file));
+        Some((name, text?.expect("a text")))
+    };
+    examples().into_iter().filter_map(beside).collect()
+}
+
+#[tokio::test]
+async fn every_test_of_an_example_passes() {
+    let folder = desk();
+    let caller = Caller::new(folder.path(), &[]);
+    let tested = tested();
+    let names: Vec<&str> = tested.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "credential-rotation",
+            "file-drop",
+            "hello",
+            "inbox-triage",
+            "multi-search",
+            "nightly-export",
+            "page-watch",
+            "refund-approval",
+            "weekly-report",
+        ]
+    );
+    for (name, cases) in &tested {
+        let source = std::fs::read_to_string(tree().join(path(name))).expect("the example");
+        let request = json!({"source": source, "fileName": path(name), "cases": cases,
+            "casesFileName": format!("{name}.test.yaml")});
+        let answer = caller.call("orchestrator.test_workflow", &request).await;
+        let cases = answer["cases"].as_array().expect("cases");
+        for case in cases {
+            assert_eq!(case["faults"], json!([]), "{name}: {}", case["name"]);
+        }
+        assert_eq!(answer["failed"], 0, "{name}");
+        assert!(cases.len() >= CASES_LEAST, "{name}: {} cases", cases.len());
+    }
+}
+
+#[test]
+fn list_of_the_examples_names_each() {
+    let list = tree().join("docs/examples/README.md");
+    let list = std::fs::read_to_string(list).expect("the list");
+    for name in examples() {
+        let link = format!("[{name}]({name}{SUFFIX})");
+        assert!(list.contains(&link), "README.md has no {link}");
     }
 }
 
