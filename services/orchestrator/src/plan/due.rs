@@ -79,6 +79,10 @@ impl Planner<'_> {
                 // A group, or the run of a sub-workflow: it ends once what it has under
                 // way does.
                 self.state.timers.remove(&(due, task, item));
+                if self.state.dying(self.state.tasks[task].frame) {
+                    // It is being ended already, and not for its time.
+                    return;
+                }
                 let id = &self.state.task(task).id;
                 let text = format!("Task '{id}' timed out after {waited}ms");
                 let why = Problem {

@@ -76,8 +76,10 @@ impl State {
     /// so that no key is used for two rounds and no attempt's number for two sends.
     pub(crate) fn begins_with(&self, task: usize, item: usize) -> (u32, u32) {
         let frame = self.frame(task);
-        let before = frame.before.map(|before| &self.frames[before]);
-        let known = before.and_then(|before| {
+        let before = |at: Option<usize>| at.map(|at| &self.frames[at]);
+        // It may not have begun at all in the graph right before.
+        let mut all = std::iter::successors(before(frame.before), |f| before(f.before));
+        let known = all.find_map(|before| {
             let task = before.first + (task - frame.first);
             Some((before.pass, self.tasks[task].instances.get(item)?))
         });

@@ -35,8 +35,19 @@ impl Planner<'_> {
         }
     }
 
-    /// Starts what can start.
+    /// Starts what can start, and again when the end of a group let something more start.
     fn go_on(&mut self) {
+        loop {
+            self.start_all();
+            let before = self.decided.records.len();
+            self.drain();
+            if self.decided.records.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn start_all(&mut self) {
         loop {
             while let Some(task) = self.state.unlocked.pop_front() {
                 if self.state.tasks[task].status == TaskStatus::Blocked {
@@ -49,11 +60,10 @@ impl Planner<'_> {
             }
             match self.may_start() {
                 Some((task, item)) => self.start(task, item),
-                None if self.state.unlocked.is_empty() && self.state.drained.is_empty() => break,
+                None if self.state.unlocked.is_empty() && self.state.drained.is_empty() => return,
                 None => {}
             }
         }
-        self.drain();
     }
 
     /// Ends what is being ended, once what it had under way has answered.

@@ -190,10 +190,12 @@ impl TaskState {
         }
     }
 
-    /// Attempts made; of an `each` task those of the item that took most.
+    /// Attempts made; of an `each` task those of the item that took most. One that has not
+    /// begun may know of attempts of a graph before its own.
     pub(crate) fn attempts(&self) -> u32 {
         self.instances
             .iter()
+            .filter(|i| i.start_ms.is_some())
             .map(|i| i.attempt)
             .max()
             .unwrap_or_default()

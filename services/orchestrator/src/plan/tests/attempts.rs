@@ -6,6 +6,7 @@ use super::world::{World, done, failing};
 use crate::plan::state::RunEnd;
 use crate::plan::{Answer, Input, Problem};
 
+// WF-3.21, WF-3.22
 #[test]
 fn retryable_failure_is_tried_again_with_growing_waits() {
     let mut attempts = Vec::new();
@@ -29,6 +30,7 @@ tasks:
     assert_eq!(world.end(), RunEnd::Succeeded);
 }
 
+// WF-3.25
 #[test]
 fn retries_end_with_the_last_error() {
     let world = World::new(
@@ -49,6 +51,7 @@ tasks:
     assert_eq!(world.end(), RunEnd::Failed);
 }
 
+// WF-3.24
 #[test]
 fn peer_that_names_a_wait_is_given_at_least_that() {
     let world = World::new(
@@ -71,6 +74,7 @@ tasks:
     assert_eq!(world.now_ms, 7_000);
 }
 
+// WF-3.31
 #[test]
 fn substitute_counts_as_success_and_keeps_the_error() {
     let world = World::new(
@@ -94,6 +98,7 @@ outputs: {x: "${a.result.x}", code: "${a.error.code}"}
     assert_eq!(world.end(), RunEnd::Succeeded);
 }
 
+// WF-3.29
 #[test]
 fn expectation_that_is_false_fails_the_attempt_and_starts_another_pass() {
     let mut passes = Vec::new();
@@ -120,6 +125,7 @@ tasks:
     assert_eq!(world.end(), RunEnd::Succeeded);
 }
 
+// WF-3.38
 #[test]
 fn key_is_equal_over_the_attempts_of_a_pass() {
     let mut world = World::new(
@@ -162,6 +168,7 @@ tasks:
     assert_eq!(world.end(), RunEnd::Succeeded);
 }
 
+// WF-3.32
 #[test]
 fn unknown_outcome_fails_the_task_by_default() {
     let world = World::new(
@@ -176,6 +183,7 @@ tasks:
     assert_eq!(world.end(), RunEnd::Failed);
 }
 
+// WF-3.26, WF-9.25
 #[test]
 fn missing_name_fails_the_task_without_an_attempt() {
     let world = World::new(

@@ -4,6 +4,7 @@ use super::world::{DIAMOND, World, done};
 use crate::plan::state::RunEnd;
 use crate::plan::{Answer, Input};
 
+// WF-6.5
 #[test]
 fn cancel_starts_nothing_more_and_waits_for_what_runs() {
     let mut world = World::new(DIAMOND);
@@ -16,6 +17,7 @@ fn cancel_starts_nothing_more_and_waits_for_what_runs() {
     assert!(world.statuses().values().all(|s| s == "cancelled"));
 }
 
+// WF-2.17, WF-9.26
 #[test]
 fn run_that_takes_too_long_is_ended() {
     let mut world = World::new(

@@ -3,6 +3,7 @@
 use super::world::{DIAMOND, World, done, failing};
 use crate::plan::state::RunEnd;
 
+// WF-5.2
 #[test]
 fn task_starts_when_its_own_needs_have_ended() {
     let world = World::new(DIAMOND).play(|_, _| done());
@@ -27,6 +28,7 @@ tasks:
     assert_eq!(world.sent, ["slow", "quick", "after"]);
 }
 
+// WF-6.1, WF-5.10
 #[test]
 fn failure_stops_what_has_not_started() {
     let world = World::new(
@@ -58,6 +60,7 @@ tasks:
     assert_eq!(world.end(), RunEnd::Failed);
 }
 
+// WF-6.2
 #[test]
 fn failure_under_continue_leaves_the_rest_alone() {
     let world = World::new(
@@ -83,6 +86,7 @@ tasks:
     assert_eq!(world.end(), RunEnd::Partial);
 }
 
+// WF-5.4, WF-5.6, WF-5.10
 #[test]
 fn join_after_two_exclusive_branches_runs() {
     let world = World::new(

@@ -6,6 +6,7 @@ use super::world::{World, done, failing};
 use crate::plan::Answer;
 use crate::plan::state::RunEnd;
 
+// WF-2.16, WF-3.17
 #[test]
 fn limits_on_calls_at_once_hold() {
     let source = |limit: &str| {
@@ -38,6 +39,7 @@ tasks:
     assert_eq!(each.most_at_once, 2);
 }
 
+// WF-3.41, WF-3.42, WF-3.43, WF-6.4
 #[test]
 fn each_gives_results_in_the_order_of_its_items() {
     let world = World::new(r#"
@@ -61,6 +63,7 @@ outputs:
     assert_eq!(world.end(), RunEnd::Partial);
 }
 
+// WF-3.18
 #[test]
 fn failed_item_keeps_the_others_from_starting() {
     let world = World::new(
@@ -83,6 +86,7 @@ tasks:
     assert_eq!(world.end(), RunEnd::Failed);
 }
 
+// WF-3.19
 #[test]
 fn all_items_failed_fails_the_task_under_continue_too() {
     let world = World::new(
@@ -96,6 +100,7 @@ tasks:
     assert_eq!(world.statuses()["a"], "failed");
 }
 
+// WF-3.35
 #[test]
 fn higher_priority_of_long_lists_is_kept_in_file_order() {
     let tasks: String = (0..200)
@@ -107,6 +112,7 @@ fn higher_priority_of_long_lists_is_kept_in_file_order() {
     assert_eq!(world.sent, expected);
 }
 
+// WF-3.5
 #[test]
 fn value_of_a_set_is_its_map() {
     let world = World::new(
@@ -127,4 +133,39 @@ outputs: {a: "${a.result}", b: "${b.result}"}
     let Value::Object(_) = &world.state.tasks[0].view else {
         panic!("a view")
     };
+}
+
+/// Lists of so many elements, one task each, all of which come to nothing but a `set`.
+fn lists(lengths: &[usize]) -> World {
+    let tasks: String = (lengths.iter().enumerate())
+        .map(|(at, length)| {
+            format!("  - {{id: t{at}, each: '${{range(`0`, `{length}`)}}', set: {{x: 1}}}}\n")
+        })
+        .collect();
+    World::new(&format!("name: l\nonError: continue\ntasks:\n{tasks}"))
+}
+
+// WF-1.6
+#[test]
+fn list_has_at_most_so_many_elements() {
+    assert_eq!(lists(&[10_000]).end(), RunEnd::Succeeded);
+    let over = lists(&[10_001]);
+    assert_eq!(
+        (over.end(), over.code("t0").as_str()),
+        (RunEnd::Failed, "EACH_INVALID")
+    );
+}
+
+// WF-1.7
+#[test]
+fn run_has_at_most_so_many_instances() {
+    assert_eq!(lists(&[10_000, 10_000]).end(), RunEnd::Succeeded);
+    let over = lists(&[10_000, 9_999, 2, 1]);
+    let codes = ["t0", "t1", "t2", "t3"].map(|id| over.code(id));
+    assert_eq!(
+        codes,
+        ["", "", "EACH_INVALID", ""],
+        "what still has room goes on"
+    );
+    assert_eq!(over.end(), RunEnd::Partial);
 }

@@ -122,7 +122,7 @@ impl Spec {
         let mut dice = Dice::new(seed);
         let timed = dice.percent(50);
         let most = dice.of(&[3, 6, 6, 10, 10, 15, 15, 25, 40]);
-        let most = if dice.percent(4) { 200 } else { most };
+        let most = if dice.percent(2) { 200 } else { most };
         let mut spec = Self {
             seed,
             timed,

@@ -311,7 +311,7 @@ pub(super) fn known(state: &State) -> Vec<String> {
         .iter()
         .map(|t| {
             // That a plain task has become ready is no fact until it begins.
-            let begun = |i: &&Instance| t.items.is_some() || i.attempt > 0;
+            let begun = |i: &&Instance| t.items.is_some() || i.start_ms.is_some();
             let instances = t.instances.iter().filter(begun);
             let instances: Vec<_> = instances.map(|i| (i.status, i.attempt)).collect();
             format!(
