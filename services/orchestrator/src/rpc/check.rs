@@ -72,7 +72,7 @@ pub(super) async fn plan(
                 keyed: t.keyed.map(|k| k.as_str().to_owned()).unwrap_or_default(),
                 level: u32::try_from(t.level).unwrap_or(u32::MAX),
                 dynamic: t.dynamic,
-                within: String::new(),
+                within: t.within.unwrap_or_default(),
             })
             .collect(),
         critical_path: planned.critical_path,
