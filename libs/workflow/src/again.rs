@@ -79,14 +79,15 @@ pub(crate) fn repeat(
     })
 }
 
-/// Reads an `undo`; `place` is that of its params.
+/// Reads the `undo` of a task; `place` is that of its params.
 pub(crate) fn undo(
     reader: &mut Reader<'_, '_, '_>,
     catalog: Option<&Catalog>,
-    entry: &Entry,
+    task: &Fields<'_>,
     owner: &str,
     place: Place<'_>,
 ) -> Option<Undo> {
+    let entry = task.get("undo")?;
     let as_in = "{tool: file.delete, params: {path: x}}";
     let fields = map_of(reader.report, entry, &keys::UNDO, owner, as_in)?;
     required(reader.report, entry, &fields, "tool", owner);
@@ -98,7 +99,9 @@ pub(crate) fn undo(
     let params = params_of(reader, fields.get("params"), owner, place);
     let tool = fields.get("tool")?;
     let name = field::text(reader.report, tool, owner)?;
-    params::check(reader.report, catalog, tool, &fields, owner);
+    let given = fields.get("params");
+    let connection = params::handed_on(catalog, &name, given, task.get("connection"));
+    params::check(reader.report, catalog, tool, given, connection, owner);
     Some(Undo {
         tool: name,
         params: params?,

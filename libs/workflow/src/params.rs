@@ -5,7 +5,6 @@ use gearmesh_catalog::{Catalog, Found, Tool};
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Report, quote};
-use crate::fields::Fields;
 use crate::nearest::nearest;
 use crate::secrets;
 use crate::source::Span;
@@ -41,18 +40,19 @@ pub(crate) struct Call<'t> {
     pub(crate) dynamic: fn(&str) -> bool,
 }
 
-/// Checks a task of our own format.
+/// Checks a call of our own format.
 pub(crate) fn check(
     report: &mut Report<'_>,
     catalog: Option<&Catalog>,
     tool: &Entry,
-    fields: &Fields<'_>,
+    params: Option<&Entry>,
+    connection: Option<&Entry>,
     owner: &str,
 ) {
     let call = Call {
         tool,
-        params: fields.get("params"),
-        connection: fields.get("connection"),
+        params,
+        connection,
         vault: None,
         owner,
         level: Level::Error,
@@ -61,6 +61,23 @@ pub(crate) fn check(
     if let Some(catalog) = catalog {
         call.check(report, catalog);
     }
+}
+
+/// The connection of a task for the call that undoes it, where that takes one and names none itself.
+pub(crate) fn handed_on<'t>(
+    catalog: Option<&Catalog>,
+    tool: &str,
+    params: Option<&Entry>,
+    connection: Option<&'t Entry>,
+) -> Option<&'t Entry> {
+    let found = catalog?.get(tool)?;
+    let field = &found.tool.connection.as_ref()?.field;
+    let entries = params.and_then(|params| params.value.map());
+    let named = entries
+        .unwrap_or_default()
+        .iter()
+        .any(|entry| same_name(&entry.key, field));
+    connection.filter(|_| !named)
 }
 
 /// Whether a text has a `${` that is not escaped.

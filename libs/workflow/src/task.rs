@@ -90,9 +90,8 @@ impl TaskReader<'_> {
         let repeat = fields
             .get("repeat")
             .and_then(|entry| again::repeat(reader, entry, owner, &at.own("repeat.until")));
-        let undo = fields.get("undo").and_then(|entry| {
-            again::undo(reader, self.catalog, entry, owner, at.own("undo.params"))
-        });
+        let place = at.own("undo.params");
+        let undo = again::undo(reader, self.catalog, fields, owner, place);
         let cache = fields
             .get("cache")
             .and_then(|entry| again::cache(reader, entry, owner, at.place("cache.key")));

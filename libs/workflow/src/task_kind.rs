@@ -50,7 +50,8 @@ impl TaskReader<'_> {
                 };
                 let params = params_of(reader, fields.get("params"), owner, place);
                 let name = field::text(reader.report, entry, owner)?;
-                params::check(reader.report, self.catalog, entry, fields, owner);
+                let (given, connection) = (fields.get("params"), fields.get("connection"));
+                params::check(reader.report, self.catalog, entry, given, connection, owner);
                 Some(Kind::Tool {
                     name,
                     params: params?,

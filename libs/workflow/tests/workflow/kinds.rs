@@ -199,6 +199,19 @@ fn undo_calls_a_tool_with_the_own_result() {
         9:11 INVALID_VALUE `undo` of task `a`: expected a map as `{tool: file.delete, params: {path: x}}`, found text "shop.order"
         10:14 INVALID_VALUE `onError` of task `a`: expected one of stop, continue, found text "undo"
     "#]].assert_eq(&said("set: {v: 1}\nundo: shop.order\nonError: undo"));
+    // The connection of the task is that of its undoing, where this takes one.
+    let order = "params: {lines: [{name: x}]}";
+    for lines in [
+        format!("tool: shop.order\nconnection: c\n{order}\nundo: {{tool: shop.order, {order}}}"),
+        format!(
+            "tool: shop.order\nconnection: c\n{order}\nundo: {{tool: shop.find, params: {{site: a}}}}"
+        ),
+        format!(
+            "tool: shop.order\nconnection: c\n{order}\nundo: {{tool: shop.order, params: {{account: d, lines: [{{name: x}}]}}}}"
+        ),
+    ] {
+        assert_eq!(said(&lines), "", "{lines}");
+    }
     let workflow = workflow("name: x\nonError: undo\ntasks:\n  - id: a\n    set: {v: 1}\n");
     assert_eq!(workflow.on_error, OnError::Undo);
 }
