@@ -5,6 +5,7 @@ mod chaos;
 mod children;
 mod control;
 mod cost;
+mod definition;
 mod doubts;
 mod ends;
 mod graph;

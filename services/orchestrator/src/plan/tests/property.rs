@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::definition::fates;
 use super::reference::{Known, Reference, Stage, Status, evaluate, result_of};
 use super::spec::{Dice, End, Job, JobKind, Spec, When};
 use super::world::{World, failing, known};
 use crate::plan::state::RunEnd;
-use crate::plan::{Answer, Dispatch, Input, InstanceStatus, Phase, Problem, TaskStatus};
+use crate::plan::{Answer, Dispatch, Input, InstanceStatus, Phase, Problem, TaskState, TaskStatus};
 
 /// Workflows in all, over four tests that run beside each other.
 const CASES: u64 = 10_000;
@@ -145,10 +146,51 @@ fn compare(spec: &Spec) -> Result<(), String> {
             same(&world, &reference, graph, task, spec.timed)?;
         }
     }
+    if !spec.timed {
+        defined(spec, &world, end)?;
+    }
     if end != reference.verdict {
         return Err(format!("the run {end}, expected {}", reference.verdict));
     }
     Ok(())
+}
+
+/// What the format says outright.
+fn defined(spec: &Spec, world: &World, end: &str) -> Result<(), String> {
+    let (fates, verdict) = fates(spec);
+    if fates.len() != world.state.tasks.len() {
+        return Err(format!(
+            "{} tasks, expected {}",
+            world.state.tasks.len(),
+            fates.len()
+        ));
+    }
+    for ((id, path), fate) in &fates {
+        let task = world.state.at(id, path);
+        let task = &world.state.tasks[task.ok_or_else(|| format!("no task {id} {path:?}"))?];
+        let status = status_of(task);
+        let found = (status, task.reason.as_str(), &task.view["result"]);
+        let expected = (fate.status, fate.reason, &fate.result);
+        if found != expected {
+            return Err(format!(
+                "{id} {path:?}: {found:?}, by definition {expected:?}"
+            ));
+        }
+    }
+    if end != verdict {
+        return Err(format!("the run {end}, by definition {verdict}"));
+    }
+    Ok(())
+}
+
+fn status_of(task: &TaskState) -> Status {
+    match task.status {
+        TaskStatus::Blocked => Status::Blocked,
+        TaskStatus::Active => Status::Active,
+        TaskStatus::Succeeded => Status::Succeeded,
+        TaskStatus::Failed => Status::Failed,
+        TaskStatus::Skipped | TaskStatus::Cancelled => Status::Skipped,
+    }
 }
 
 fn same(
@@ -163,13 +205,7 @@ fn same(
     let at = world.state.at(&job.id, &here.path);
     let at = at.ok_or_else(|| format!("there is no task {} {:?}", job.id, here.path))?;
     let has = &world.state.tasks[at];
-    let status = match has.status {
-        TaskStatus::Blocked => Status::Blocked,
-        TaskStatus::Active => Status::Active,
-        TaskStatus::Succeeded => Status::Succeeded,
-        TaskStatus::Failed => Status::Failed,
-        TaskStatus::Skipped | TaskStatus::Cancelled => Status::Skipped,
-    };
+    let status = status_of(has);
     let problem = has.problem.as_ref();
     let code = problem.map_or("", |p| p.code.as_str());
     // Which of two failures of one instant was first has no meaning.
@@ -184,12 +220,7 @@ fn same(
     items(job, should, has, &here.path)
 }
 
-fn items(
-    job: &Job,
-    should: &Known,
-    has: &crate::plan::TaskState,
-    path: &[u32],
-) -> Result<(), String> {
+fn items(job: &Job, should: &Known, has: &TaskState, path: &[u32]) -> Result<(), String> {
     if has.items.is_none() || should.status == Status::Skipped {
         return Ok(());
     }
