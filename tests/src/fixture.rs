@@ -1,8 +1,9 @@
-//! The fixture engine: `rpc` translates, `load` counts, `jobs` knows the answers.
+//! The fixture engine: `rpc` translates, `load` counts, `jobs` and `roles` know the answers.
 
 mod error;
 mod jobs;
 mod load;
+mod roles;
 mod rpc;
 
 use gearmesh_runtime::{BoxFuture, Context, Service};

@@ -13,7 +13,7 @@ use rmcp::transport::StreamableHttpClientTransport;
 use serde_json::{Value, json};
 
 /// Ids of the engine's tools.
-const TOOLS: [&str; 10] = [
+const TOOLS: [&str; 11] = [
     "fixture.echo",
     "fixture.execute",
     "fixture.extract",
@@ -21,6 +21,7 @@ const TOOLS: [&str; 10] = [
     "fixture.fetch_mail",
     "fixture.get_job",
     "fixture.in_flight",
+    "fixture.play",
     "fixture.search_jobs",
     "fixture.send_mail",
     "fixture.sleep",

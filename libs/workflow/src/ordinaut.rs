@@ -8,6 +8,7 @@ mod arithmetic;
 mod expression;
 mod head;
 mod missing;
+mod names;
 mod schedule;
 mod step;
 mod value;
@@ -16,10 +17,12 @@ use std::collections::HashMap;
 
 use gearmesh_catalog::Catalog;
 
-use self::expression::root;
-pub(crate) use self::expression::{Names, Saved, Use, identifier, translate, translate_condition};
+pub(crate) use self::expression::{Use, translate, translate_condition};
 use self::head::Head;
 pub(crate) use self::head::name;
+pub use self::names::TASK_PREFIX;
+use self::names::root;
+pub(crate) use self::names::{Names, Saved, identifier};
 use self::step::Steps;
 use self::value::{INVALID, wrong};
 use crate::diagnostic::{Report, quote};
@@ -145,6 +148,7 @@ fn input(param: &Entry) -> Option<InputSpec> {
         required: false,
         sensitive: false,
         default: Some(param.value.value()),
+        computed: None,
         validator: validator.into(),
     })
 }

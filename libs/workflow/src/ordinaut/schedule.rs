@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::expression::{Names, identifier, translate_condition};
+use super::expression::translate_condition;
+use super::names::{Names, identifier};
 use super::value::{INVALID, given, text, wrong};
 use crate::diagnostic::{Report, quote};
 use crate::schedule::PERIOD_MIN;

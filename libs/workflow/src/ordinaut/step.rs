@@ -7,8 +7,9 @@ use gearmesh_expr::ordinaut::Template;
 use gearmesh_expr::{self as expr, Expression};
 use serde_json::Value;
 
-use super::expression::{Names, Translated, Unknown, Use, translate, translate_condition};
+use super::expression::{Translated, Unknown, Use, translate, translate_condition};
 use super::head::{Head, retries};
+use super::names::Names;
 use super::value::{INVALID, given, seconds, text, wrong};
 use crate::diagnostic::{Report, quote};
 use crate::graph::Edges;

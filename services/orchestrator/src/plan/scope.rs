@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use gearmesh_expr::Scope;
+use gearmesh_workflow::TASK_PREFIX;
 
 use crate::plan::state::State;
 use crate::plan::task_state::TaskStatus;
@@ -77,6 +78,8 @@ impl<'a> View<'a> {
 
     /// Where a task of this name stands, seen from here.
     fn task(&self, name: &str) -> Option<usize> {
+        // A dialect whose ids may be like our roots says so before them.
+        let name = name.strip_prefix(TASK_PREFIX).unwrap_or(name);
         let definition = *self.state.index.get(name)?;
         let body = self.state.body_of(definition);
         let mut frames = std::iter::successors(Some(self.frame), |f| self.state.frames[*f].outer);
