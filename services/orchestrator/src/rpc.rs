@@ -74,11 +74,12 @@ const CACHE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// dedupe keys, kept results, deleted workflows.
 async fn forget_requests(runs: Runs) {
     let cx = runs.context().clone();
+    // At the start as well: a mesh on a laptop may never live as long as the wait.
+    tokio::select! {
+        () = cx.shutdown().cancelled() => return,
+        () = runs.resumed() => {}
+    }
     loop {
-        tokio::select! {
-            () = cx.shutdown().cancelled() => return,
-            () = cx.clock().sleep(SWEEP_EVERY) => {}
-        }
         let now = cx.clock().now_ms();
         let before = |kept: Duration| now - i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
         let journal = runs.journal();
@@ -96,6 +97,10 @@ async fn forget_requests(runs: Runs) {
         }
         if let Err(error) = stored::purge(&runs).await {
             tracing::warn!(%error, "deleted workflows not forgotten");
+        }
+        tokio::select! {
+            () = cx.shutdown().cancelled() => return,
+            () = cx.clock().sleep(SWEEP_EVERY) => {}
         }
     }
 }

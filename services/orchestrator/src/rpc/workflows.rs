@@ -86,6 +86,9 @@ pub(super) async fn list_workflows(
     let limit = limit(request.page_size);
     let query = text(request.query);
     let after = text(request.page_token);
+    if let Some(token) = after.as_ref().filter(|token| !is_token(token)) {
+        return Err(Error::PageToken(token.clone()).into());
+    }
     let state = State::from_name(&request.state);
     let page = stored::list(&rpc.runs, state, query, after, limit).await?;
     let next_page_token = next(&page, |shown| shown.head.name.clone());
@@ -191,6 +194,12 @@ pub(super) async fn restore_workflow(
     Ok(api::RestoreWorkflowResponse {
         workflow: Some(workflow(shown)),
     })
+}
+
+/// Whether a text may be the token of a page of workflows: the name of its last one.
+fn is_token(token: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    token.bytes().all(fits)
 }
 
 fn limit(asked: i32) -> u32 {

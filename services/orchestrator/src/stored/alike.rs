@@ -115,7 +115,9 @@ impl Bag {
     fn node(&mut self, at: &str, node: &Node) {
         match node {
             Node::Constant(value) => self.value(at, value),
-            Node::Text(_) | Node::Oktyv(_) | Node::Failing(_) => self.add(format!("{at} = $")),
+            Node::Text(_) | Node::Oktyv(_) | Node::Ordinaut(_) | Node::Failing(_) => {
+                self.add(format!("{at} = $"));
+            }
             Node::List(items) => {
                 for item in items {
                     self.node(&format!("{at}[]"), item);
@@ -126,9 +128,6 @@ impl Bag {
                     self.node(&format!("{at}.{key}"), value);
                 }
             }
-            // A kind of value of another dialect.
-            #[allow(unreachable_patterns)]
-            _ => self.add(format!("{at} = $")),
         }
     }
 
