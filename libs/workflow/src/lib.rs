@@ -95,6 +95,7 @@ pub use schedule::{CATCH_UP_MAX, JITTER_MAX, PERIOD_MIN, WINDOW_MIN};
 pub use schema::file_schema;
 pub use source::{Dialect, EDGES_MAX, FILE_MAX, GROUPS_MAX, Source, TASKS_MAX};
 pub use spec::INPUTS_MAX;
+pub use timing::RULE_MAX;
 pub use tree::{ALIASES_MAX, NESTING_MAX};
 pub use trigger::Trigger;
 pub use triggers::TRIGGERS_MAX;

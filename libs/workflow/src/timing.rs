@@ -19,6 +19,9 @@ const NAMES: [&str; 7] = [
     "@hourly",
 ];
 
+/// Longest text of a rule, in bytes: the scheduler stores it and reads it at every fire.
+pub const RULE_MAX: usize = 4 * 1024;
+
 /// How many years are looked through for a day on which cron fires: two leap years at least.
 const YEARS: i16 = 10;
 
@@ -63,8 +66,17 @@ pub(crate) fn is_date(text: &str) -> bool {
     text.parse::<Date>().is_ok()
 }
 
+/// Whether the text of a rule is short enough.
+fn fits(text: &str) -> Result<(), Fault> {
+    if text.len() > RULE_MAX {
+        return Err(invalid(format!("has more than {RULE_MAX} bytes")));
+    }
+    Ok(())
+}
+
 /// What is wrong with a cron expression.
 pub(crate) fn cron(text: &str) -> Result<(), Fault> {
+    fits(text)?;
     let mut fields: Vec<&str> = text.split_whitespace().collect();
     if let [name] = fields[..]
         && name.starts_with('@')
@@ -144,6 +156,7 @@ fn weekday(date: Date) -> croner::Weekday {
 
 /// What is wrong with a rule of RFC 5545, with or without `RRULE:` and the lines beside it.
 pub(crate) fn rule(text: &str) -> Result<(), Fault> {
+    fits(text)?;
     let mut found = None;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (head, value) = line.split_once(':').unwrap_or(("RRULE", line));
@@ -269,6 +282,19 @@ mod tests {
         ] {
             assert_eq!(code(rule(never)), "SCHEDULE_NEVER_FIRES", "{never}");
         }
+    }
+
+    #[test]
+    fn rules_end_at_their_limit() {
+        // WF-7.2, WF-7.3
+        let cron_of = |length: usize| format!("* * * * {}", "1,".repeat(length)) + "1";
+        let fits = (RULE_MAX - 9) / 2;
+        assert_eq!(code(cron(&cron_of(fits))), "");
+        assert_eq!(code(cron(&cron_of(fits + 1))), "INVALID_VALUE");
+        let rule_of = |length: usize| format!("FREQ=YEARLY;BYMONTH={}1", "1,".repeat(length));
+        let fits = (RULE_MAX - 21) / 2;
+        assert_eq!(code(rule(&rule_of(fits))), "");
+        assert_eq!(code(rule(&rule_of(fits + 1))), "INVALID_VALUE");
     }
 
     #[test]

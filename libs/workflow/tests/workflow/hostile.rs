@@ -187,6 +187,70 @@ fn bytes_of_every_kind_are_answered() {
     }
 }
 
+/// A file with every key of the format.
+const EVERY_KEY: &str = include_str!("every_key.yaml");
+
+#[test]
+fn file_with_every_key_is_read() {
+    // WF-2.1, WF-3.2, WF-7.1
+    assert_eq!(said(EVERY_KEY), "");
+    for (owner, key) in gearmesh_workflow::all_keys() {
+        let has = |sign: &str| EVERY_KEY.contains(&format!("{key}{sign}"));
+        assert!(has(":"), "`{key}` of {owner} is missing");
+    }
+}
+
+#[test]
+fn whatever_becomes_of_a_file_is_answered() {
+    let mut random = fastrand::Rng::with_seed(11);
+    let lines: Vec<&str> = EVERY_KEY.lines().collect();
+    let words: Vec<&str> = EVERY_KEY
+        .split(|c: char| c.is_whitespace() || matches!(c, ',' | '{' | '}' | '[' | ']' | ':'))
+        .filter(|word| !word.is_empty())
+        .chain([
+            "null",
+            "5",
+            "-1",
+            "\"\"",
+            "[]",
+            "{}",
+            "${",
+            "1s",
+            "a",
+            "${a.result}",
+        ])
+        .collect();
+    let validator = jsonschema::validator_for(&gearmesh_workflow::file_schema(None));
+    let validator = validator.expect("it is a schema");
+    let mut taken = 0;
+    for _ in 0..2_000 {
+        let mut lines = lines.clone();
+        let mut owned: Vec<String> = Vec::new();
+        for _ in 0..random.usize(1..4) {
+            let (at, other) = (random.usize(..lines.len()), random.usize(..lines.len()));
+            match random.u8(..4) {
+                0 => drop(lines.remove(at)),
+                1 => lines.swap(at, other),
+                2 => lines.insert(at, lines[other]),
+                _ => {
+                    let from = words[random.usize(..words.len())];
+                    let to = words[random.usize(..words.len())];
+                    owned.push(lines.join("\n").replacen(from, to, 1));
+                    break;
+                }
+            }
+        }
+        let text = owned.pop().unwrap_or_else(|| lines.join("\n"));
+        // What the check takes, the schema takes too.
+        if said(&text).is_empty() {
+            let value: serde_json::Value = serde_saphyr::from_str(&text).expect("it is YAML");
+            assert!(validator.is_valid(&value), "{text}");
+            taken += 1;
+        }
+    }
+    assert!(taken > 100, "{taken} of them have no fault");
+}
+
 #[test]
 fn many_faults_in_one_line_are_answered() {
     let params: Vec<String> = (0..60_000)
