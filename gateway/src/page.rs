@@ -13,6 +13,7 @@ pub(crate) const PAGE: &str = r#"<!doctype html>
 <dl>
 <dt><a href="/v1/tools">/v1/tools</a></dt><dd>every tool; <code>POST /v1/tools/{id}:call</code> calls one</dd>
 <dt><a href="/v1/openapi.json">/v1/openapi.json</a></dt><dd>the REST routes as OpenAPI 3.1</dd>
+<dt><a href="/v1/schema/workflow.json">/v1/schema/workflow.json</a></dt><dd>the JSON Schema of workflow files; <code>?withTools=true</code> with the tools' parameters</dd>
 <dt>/mcp</dt><dd>the tools for AI agents, as an MCP server (streamable HTTP)</dd>
 <dt>gRPC</dt><dd>every service by its method path, with reflection and health</dd>
 <dt><a href="/healthz">/healthz</a></dt><dd>whether it serves</dd>
@@ -27,6 +28,7 @@ pub(crate) fn index() -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "tools": "/v1/tools",
         "openapi": "/v1/openapi.json",
+        "workflowSchema": "/v1/schema/workflow.json",
         "mcp": "/mcp",
         "health": "/healthz",
     })

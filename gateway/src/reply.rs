@@ -18,6 +18,9 @@ pub(crate) type Response = http::Response<Body>;
 /// Media type of a JSON answer.
 pub(crate) const JSON: &str = "application/json";
 
+/// The media type of JSON Schema.
+pub(crate) const SCHEMA_JSON: &str = "application/schema+json";
+
 /// Media type of an error by RFC 9457.
 const PROBLEM: &str = "application/problem+json";
 

@@ -36,7 +36,7 @@ use self::table::{Matched, Target, ToolRoute, Unmatched};
 use crate::caller::Caller;
 use crate::deadline;
 use crate::page;
-use crate::reply::{self, Asker, JSON, Refused, Response, with_body};
+use crate::reply::{self, Asker, JSON, Refused, Response, SCHEMA_JSON, with_body};
 use crate::timed;
 use crate::view::View;
 
@@ -178,7 +178,7 @@ impl Asked<'_> {
         view: &View,
         matched: &Matched<'_>,
     ) -> Result<Response, Refused> {
-        if !matches!(target, Target::OpenApi) {
+        if !matches!(target, Target::OpenApi | Target::WorkflowSchema) {
             self.query.no_fields()?;
         }
         let name = matched
@@ -199,6 +199,12 @@ impl Asked<'_> {
                 None => with_body(StatusCode::OK, JSON, view.openapi()),
                 engine => self.json(StatusCode::OK, &crate::openapi(&view.catalog, engine)),
             },
+            Target::WorkflowSchema => {
+                let with_tools = tools::with_tools(&self.query.fields)?;
+                let catalog = with_tools.then_some(&*view.catalog);
+                let schema = gearmesh_workflow::file_schema(catalog);
+                with_body(StatusCode::OK, SCHEMA_JSON, schema.to_string())
+            }
             Target::Index => self.json(StatusCode::OK, &page::index()),
             _ => with_body(StatusCode::OK, "text/html; charset=utf-8", page::PAGE),
         })

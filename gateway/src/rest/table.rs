@@ -37,6 +37,8 @@ pub(crate) enum Target {
     /// One tool, described.
     Show,
     OpenApi,
+    /// The JSON Schema of workflow files.
+    WorkflowSchema,
     Index,
     Page,
 }
@@ -105,6 +107,7 @@ impl Table {
             ("GET", "/", Target::Page),
             ("GET", "/v1", Target::Index),
             ("GET", "/v1/openapi.json", Target::OpenApi),
+            ("GET", "/v1/schema/workflow.json", Target::WorkflowSchema),
             ("GET", "/v1/tools", Target::List),
             ("GET", "/v1/tools/{id}", Target::Show),
             ("POST", "/v1/tools/{id}:call", Target::Call),

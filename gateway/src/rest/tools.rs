@@ -20,6 +20,24 @@ pub fn tools_json(catalog: &Catalog) -> Value {
     json!({"engines": engines, "tools": tools})
 }
 
+/// Whether the schema of workflow files is to hold the parameters of all tools:
+/// `?withTools=true`.
+///
+/// # Errors
+/// INVALID_PARAMETERS for any other query.
+pub(crate) fn with_tools(query: &[(String, String)]) -> Result<bool, Refusal> {
+    match query {
+        [] => Ok(false),
+        [(name, value)] if name == "withTools" && matches!(value.as_str(), "true" | "false") => {
+            Ok(value == "true")
+        }
+        [(name, _), ..] => Err(Refusal::parameters(vec![(
+            name.clone(),
+            "the schema takes `withTools=true` or `false`, and nothing else".to_owned(),
+        )])),
+    }
+}
+
 /// TOOL_NOT_FOUND with the nearest names.
 pub(crate) fn not_found(catalog: &Catalog, name: &str) -> Refusal {
     let nearest = catalog.nearest(name);

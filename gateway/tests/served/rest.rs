@@ -301,6 +301,11 @@ async fn documents_are_served() {
     let one = served.get("/v1/openapi.json?engine=state").await.json();
     assert!(one["paths"]["/v1/runs"].is_null() && one["paths"]["/v1/state/get"].is_object());
     assert_eq!(served.get("/v1/openapi.json?engine=none").await.status, 400);
+    let schema = served.get("/v1/schema/workflow.json").await.json();
+    assert_eq!(schema["type"], "object");
+    let with_tools = served.get("/v1/schema/workflow.json?withTools=true").await;
+    assert!(with_tools.text.contains("state.put") && !schema.to_string().contains("state.put"));
+    assert_eq!(served.get("/v1/schema/workflow.json?x=1").await.status, 400);
     let catalog = served.mesh.mesh().catalog();
     assert_eq!(
         gearmesh_gateway::openapi(&catalog, None),

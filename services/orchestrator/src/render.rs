@@ -51,10 +51,25 @@ pub(crate) fn run(state: &State, now_ms: i64) -> api::Run {
         undone: text(&state.undone),
         reuses: text(&state.accepted.reuses),
         parent: state.accepted.parent.as_ref().map(|p| p.run.clone()),
-        steps: None,
+        steps: steps(state),
         actor: state.accepted.principal.clone(),
         handlers_timed_out: state.handlers_timed_out.then_some(true),
     }
+}
+
+/// For Ordinaut: the results of steps by the names under which they were saved.
+fn steps(state: &State) -> Option<Json> {
+    if state.workflow.dialect != Dialect::Ordinaut {
+        return None;
+    }
+    let saved = state.tasks_of(ROOT).filter_map(|task| {
+        let name = state.task(task).save_as.clone()?;
+        let known = &state.tasks[task];
+        let done = known.status == TaskStatus::Succeeded && !state.task(task).sensitive;
+        let result = known.view.get("result").filter(|_| done);
+        Some((name, result.cloned().unwrap_or_default()))
+    });
+    Some(to_json(&Value::Object(saved.collect())))
 }
 
 fn text(text: &str) -> Option<String> {
