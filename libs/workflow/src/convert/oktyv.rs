@@ -213,15 +213,19 @@ fn references(names: &Names<'_>, text: &str) -> Result<String, String> {
         out.push_str(&expression(names, reference)?);
         at = reference.span.end;
     }
-    // A `${` that is never closed is text there.
+    // Behind a `${` that is never closed everything is text there.
     let rest = text.get(at..).unwrap_or_default();
-    match rest.rfind("${").filter(|at| !rest[..*at].ends_with('$')) {
-        Some(open) => {
-            let (before, after) = rest.split_at(open);
-            let _ = write!(out, "{before}${after}");
-        }
-        None => out.push_str(rest),
-    }
+    let mut opened = rest.match_indices("${").map(|(open, _)| open);
+    let open = opened.find(|open| {
+        !rest
+            .get(..*open)
+            .is_some_and(|before| before.ends_with('$'))
+    });
+    let (before, after) = rest
+        .split_at_checked(open.unwrap_or(rest.len()))
+        .unwrap_or((rest, ""));
+    out.push_str(before);
+    out.push_str(&after.replace("${", "$${"));
     Ok(out)
 }
 

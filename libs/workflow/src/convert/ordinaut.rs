@@ -91,7 +91,10 @@ fn head(yaml: &mut Yaml, workflow: &Workflow, params: &[Entry]) {
         }
         let mut schema = ordinaut::schema(&param.value);
         if let Value::Object(schema) = &mut schema {
-            schema.insert("default".to_owned(), param.value.value());
+            // A default may compute here; there it is what it is.
+            let mut escaped = |_: &Tree, text: &str| text.replace("${", "$${");
+            let default = map_texts(&param.value, &mut escaped);
+            schema.insert("default".to_owned(), default);
         }
         yaml.entry(2, &name, &schema);
     }

@@ -126,7 +126,7 @@ pub(super) fn word(text: &str) -> String {
 }
 
 fn is_plain(text: &str) -> bool {
-    let starts = |c: char| c.is_alphabetic() || c == '_';
+    let starts = |c: char| c.is_alphabetic() || matches!(c, '_' | '/');
     let inside = |c: char| c.is_alphanumeric() || " _-./:@+'()!?=;~".contains(c);
     let duration = text.chars().all(|c| c.is_ascii_alphanumeric());
     let plain = duration || (text.starts_with(starts) && text.chars().all(inside));
