@@ -67,6 +67,17 @@ pub(super) struct Graph<'a> {
     pub(super) failed: Option<String>,
 }
 
+/// The end of an attempt, or of the wait before another.
+#[derive(Debug)]
+struct Event {
+    /// When, and in which order among those of one instant.
+    at: (i64, usize),
+    graph: usize,
+    task: usize,
+    item: usize,
+    ends: bool,
+}
+
 /// The whole of it.
 #[derive(Debug)]
 pub(super) struct Reference<'a> {
@@ -74,8 +85,7 @@ pub(super) struct Reference<'a> {
     /// Position of each task in the file.
     order: HashMap<String, usize>,
     pub(super) graphs: Vec<Graph<'a>>,
-    /// When, in which order of same instants, whose, and whether an attempt ends then.
-    events: Vec<(i64, usize, (usize, usize, usize), bool)>,
+    events: Vec<Event>,
     sequence: usize,
     now: i64,
     /// The status of the run.
@@ -123,21 +133,18 @@ impl<'a> Reference<'a> {
         self.begin(jobs, Vec::new(), None, String::new());
         loop {
             while self.apply_a_rule() {}
-            let Some(at) = (0..self.events.len()).min_by_key(|e| {
-                let (when, sequence, ..) = self.events[*e];
-                (when, sequence)
-            }) else {
+            let Some(next) = (0..self.events.len()).min_by_key(|e| self.events[*e].at) else {
                 return;
             };
-            let (when, _, (graph, task, item), ends) = self.events.swap_remove(at);
-            self.now = when;
-            if !ends {
-                let item = &mut self.graphs[graph].tasks[task].items[item];
-                if item.stage == Stage::Waits {
-                    item.stage = Stage::Ready;
-                }
-            } else {
-                self.attempt_ends(graph, task, item);
+            let event = self.events.swap_remove(next);
+            self.now = event.at.0;
+            if event.ends {
+                self.attempt_ends(event.graph, event.task, event.item);
+                continue;
+            }
+            let item = &mut self.graphs[event.graph].tasks[event.task].items[event.item];
+            if item.stage == Stage::Waits {
+                item.stage = Stage::Ready;
             }
         }
     }
@@ -258,10 +265,15 @@ impl<'a> Reference<'a> {
         self.event(outcome.after_ms, (graph, task, item), true);
     }
 
-    fn event(&mut self, after_ms: i64, whose: (usize, usize, usize), ends: bool) {
+    fn event(&mut self, after_ms: i64, (graph, task, item): (usize, usize, usize), ends: bool) {
         self.sequence += 1;
-        let when = self.now + after_ms;
-        self.events.push((when, self.sequence, whose, ends));
+        self.events.push(Event {
+            at: (self.now + after_ms, self.sequence),
+            graph,
+            task,
+            item,
+            ends,
+        });
     }
 
     /// A task with the groups around it, as the world names it.

@@ -131,24 +131,29 @@ onFailure: [{id: h, tool: t.h}]
 finally: [{id: z, tool: t.z}]
 ";
 
-/// A run that stands so.
-fn standing(label: &str) -> World {
-    let paused = || Input::Pause {
+fn paused() -> Input {
+    Input::Pause {
         principal: "user:x".into(),
         reason: String::new(),
-    };
-    let graph = |replies: &[&str]| {
-        let mut world = World::new(GRAPH);
-        for reply in replies {
-            let (name, good) = match reply.strip_prefix('!') {
-                Some(name) => (name, false),
-                None => (*reply, true),
-            };
-            let answer = if good { done() } else { failing("X", false) };
-            world.reply(name, answer);
-        }
-        world
-    };
+    }
+}
+
+/// The run of the graph after these calls were answered; `!`: they failed.
+fn graph(replies: &[&str]) -> World {
+    let mut world = World::new(GRAPH);
+    for reply in replies {
+        let (name, good) = match reply.strip_prefix('!') {
+            Some(name) => (name, false),
+            None => (*reply, true),
+        };
+        let answer = if good { done() } else { failing("X", false) };
+        world.reply(name, answer);
+    }
+    world
+}
+
+/// A run that stands so.
+fn standing(label: &str) -> World {
     match label {
         "queued" | "queued-paused" => {
             let workflow = workflow_of(GRAPH);
