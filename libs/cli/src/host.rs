@@ -228,6 +228,18 @@ async fn tell_left(client: &Client, output: &mut Output) {
     }
 }
 
+/// Says that runs wait, for people, events or a time: this process does not.
+async fn tell_waiting(client: &Client, output: &mut Output) {
+    let waiting = runs_with(client, &["waiting", "paused"]).await;
+    let waiting = waiting.unwrap_or_default().len() as u64;
+    if waiting > 0 {
+        let waiting = count(waiting, "run");
+        output.note(&format!(
+            "{waiting} of this folder waiting or paused; they {GO_ON}"
+        ));
+    }
+}
+
 /// Serves until no run is open, so that runs which others started here, or which an
 /// earlier process left open, come to their ends.
 async fn linger(
@@ -239,6 +251,7 @@ async fn linger(
     loop {
         let open = open_runs(client).await?;
         let Some(run) = open.first().map(|run| field(run, "runId")) else {
+            tell_waiting(client, output).await;
             return Ok(());
         };
         if !said {
@@ -266,10 +279,14 @@ async fn linger(
     }
 }
 
-/// The runs that have not ended.
+/// The runs under way.
 async fn open_runs(client: &Client) -> Result<Vec<Value>, Error> {
-    let mut open = Vec::new();
-    for status in ["running", "queued"] {
+    runs_with(client, &["running", "queued"]).await
+}
+
+async fn runs_with(client: &Client, statuses: &[&str]) -> Result<Vec<Value>, Error> {
+    let mut found = Vec::new();
+    for status in statuses {
         let mut answer = client
             .call(
                 "orchestrator.list_runs",
@@ -277,10 +294,10 @@ async fn open_runs(client: &Client) -> Result<Vec<Value>, Error> {
             )
             .await?;
         if let Some(Value::Array(runs)) = answer.get_mut("runs").map(Value::take) {
-            open.extend(runs);
+            found.extend(runs);
         }
     }
-    Ok(open)
+    Ok(found)
 }
 
 /// Ends a mesh of this process; a signal meanwhile leaves at once.

@@ -14,10 +14,9 @@ use crate::globals::Globals;
 use crate::nearest::nearest;
 use crate::outline::Outline;
 use crate::output::Format;
-use crate::params;
 use crate::run_args::{RunArgs, RunFlags, Watch};
 use crate::text::printable;
-use crate::words;
+use crate::{params, runs, words};
 
 /// A run that is to be started.
 #[derive(Debug)]
@@ -281,6 +280,9 @@ impl Request {
     /// The start as the server takes it; what a stored workflow needs is asked for first.
     pub(crate) async fn start(&self, client: &Client) -> Result<Start, Error> {
         let mut params = self.params.clone();
+        if let Some(reuse) = self.reuse(client).await? {
+            params["part"]["runId"] = reuse.into();
+        }
         let (name, version) = match &self.what {
             What::File { workflow, .. } => {
                 let outline = workflow.as_deref().map(Outline::of).unwrap_or_default();
@@ -314,6 +316,14 @@ impl Request {
             outline: workflow.as_deref().map(Outline::of).unwrap_or_default(),
             workflow,
         })
+    }
+
+    /// The run whose results are reused, when one is named.
+    async fn reuse(&self, client: &Client) -> Result<Option<String>, Error> {
+        match self.params.pointer("/part/runId").and_then(Value::as_str) {
+            Some(run) => Ok(Some(runs::resolve(client, run.to_owned()).await?)),
+            None => Ok(None),
+        }
     }
 
     /// The words of the dialect in which a foreign document is answered.

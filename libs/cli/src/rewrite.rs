@@ -91,10 +91,13 @@ fn one(
 
 fn refused(file: &WorkflowFile, error: FormatError) -> Error {
     match error {
-        FormatError::Faults(found) => Error::Invalid {
-            found,
-            text: file.text.clone(),
-        },
+        FormatError::Faults(mut found) => {
+            for diagnostic in &mut found {
+                file.name.clone_into(&mut diagnostic.location.file);
+            }
+            let text = file.text.clone();
+            Error::Invalid { found, text }
+        }
         other => Error::Unformatted {
             file: file.name.clone(),
             reason: other.to_string(),

@@ -60,7 +60,7 @@ pub(crate) struct RunFlags {
     /// Run this task alone, with results of an earlier run for what it needs
     #[arg(long, value_name = "TASK", group = "part")]
     pub(crate) only: Option<String>,
-    /// The earlier run [default: the last that ended with this workflow]
+    /// The earlier run, or `last` [default: the last that ended with this workflow]
     #[arg(long, value_name = "RUN", requires = "part", conflicts_with = "until")]
     pub(crate) reuse: Option<String>,
     /// Use each tool's example result in place of a call

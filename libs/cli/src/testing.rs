@@ -88,7 +88,12 @@ fn of_folder(folder: &Path) -> Result<Vec<Pair>, Error> {
     };
     let mut files: Vec<PathBuf> = entries
         .filter_map(Result::ok)
-        .map(|entry| entry.path())
+        .map(|entry| {
+            let path = entry.path();
+            // As people write it.
+            let short = path.strip_prefix(".").map(Path::to_owned);
+            short.unwrap_or(path)
+        })
         .filter(|path| stem(path, |(test, _)| test).is_some())
         .collect();
     files.sort();

@@ -8,7 +8,8 @@ use crate::folder::{Folder, SLOW, SMALL};
 fn second_run_uses_the_mesh_of_the_first() {
     let folder = Folder::new();
     folder.write("small.yaml", SMALL);
-    folder.write("slow.yaml", SLOW);
+    // Long enough for four commands on a busy machine.
+    folder.write("slow.yaml", &SLOW.replace("delay=1s", "delay=5s"));
     let mut first = folder.start(&["run", "slow.yaml", "--watch"]);
     first.wait_for("wait");
     assert!(folder.path(".gearmesh/endpoint").exists());

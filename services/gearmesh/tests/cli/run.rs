@@ -19,6 +19,7 @@ fn file_runs_without_a_server() {
 
 #[test]
 fn json_is_the_result_document() {
+    // WF-8.1, WF-11.3
     let folder = Folder::new();
     folder.write("small.yaml", SMALL);
     let run = folder
