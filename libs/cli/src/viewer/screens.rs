@@ -174,12 +174,12 @@ fn two_hundred_tasks_are_readable_at_eighty_columns() {
     run.check(
         1_000,
         &expect![[r#"
-        two-hundred  run_36zn0sv00pg07
-          ..  task_number_000  browser.extract_everyt..     1.00 s
-          ..  task_number_001  browser.extract_everyt..     1.00 s
-          ..  task_number_002  browser.extract_everyt..     1.00 s
-          ..  task_number_003  browser.extract_everyt..     1.00 s
-          0 of 201 done, 4 running"#]],
+            two-hundred  run_36zn0sv00pg07
+              ..  task_number_000  browser.extr..     1.00 s
+              ..  task_number_001  browser.extr..     1.00 s
+              ..  task_number_002  browser.extr..     1.00 s
+              ..  task_number_003  browser.extr..     1.00 s
+              0 of 201 done, 4 running"#]],
     );
     for n in 0..60 {
         run.task(
@@ -215,20 +215,20 @@ fn two_hundred_tasks_are_readable_at_eighty_columns() {
     run.check(
         10_000,
         &expect![[r#"
-        two-hundred  run_36zn0sv00pg07
-          ..  task_number_007             browser.ext..     1.50 s  0/3
-          ..  task_number_007.inner_rows                    0.00 s  1 done
-          ok  task_number_053             browser.ext..     1.50 s  12 items
-          ok  task_number_054             browser.ext..     1.50 s  12 items
-          ok  task_number_055             browser.ext..     1.50 s  12 items
-          ok  task_number_056             browser.ext..     1.50 s  12 items
-          ok  task_number_057             browser.ext..     1.50 s  12 items
-          ok  task_number_058             browser.ext..     1.50 s  12 items
-          ok  task_number_059             browser.ext..     1.50 s  12 items
-          !!  task_number_060             browser.ext..     9.00 s  HTTP_STATUS the se..
-          ~~  task_number_061             browser.ext..             retrying in 4.0 s:..
-          ::  task_number_062             browser.ext..     1.00 s  waits for approval..
-          60 of 201 done, 2 running, 1 retrying, 1 waiting, 1 failed"#]],
+            two-hundred  run_36zn0sv00pg07
+              ..  task_number_007                  1.00 s  0/3
+              ..  task_number_007.inner_rows       1.00 s  1 done
+              ok  task_number_053                  1.50 s  12 items
+              ok  task_number_054                  1.50 s  12 items
+              ok  task_number_055                  1.50 s  12 items
+              ok  task_number_056                  1.50 s  12 items
+              ok  task_number_057                  1.50 s  12 items
+              ok  task_number_058                  1.50 s  12 items
+              ok  task_number_059                  1.50 s  12 items
+              !!  task_number_060                  9.00 s  HTTP_STATUS the server answered..
+              ~~  task_number_061                          retrying in 4.0 s: TIMEOUT too ..
+              ::  task_number_062                  1.00 s  waits for approval, 1 h 59 min ..
+              60 of 201 done, 2 running, 1 retrying, 1 waiting, 1 failed"#]],
     );
     for n in 0..200 {
         run.task(
@@ -240,20 +240,20 @@ fn two_hundred_tasks_are_readable_at_eighty_columns() {
     run.check(
         20_000,
         &expect![[r#"
-        two-hundred  run_36zn0sv00pg07
-          ok  task_number_188  browser.extract_everyt..     1.50 s
-          ok  task_number_189  browser.extract_everyt..     1.50 s
-          ok  task_number_190  browser.extract_everyt..     1.50 s
-          ok  task_number_191  browser.extract_everyt..     1.50 s
-          ok  task_number_192  browser.extract_everyt..     1.50 s
-          ok  task_number_193  browser.extract_everyt..     1.50 s
-          ok  task_number_194  browser.extract_everyt..     1.50 s
-          ok  task_number_195  browser.extract_everyt..     1.50 s
-          ok  task_number_196  browser.extract_everyt..     1.50 s
-          ok  task_number_197  browser.extract_everyt..     1.50 s
-          ok  task_number_198  browser.extract_everyt..     1.50 s
-          ok  task_number_199  browser.extract_everyt..     1.50 s
-          201 of 201 done"#]],
+            two-hundred  run_36zn0sv00pg07
+              ok  task_number_188  browser.extr..     1.50 s
+              ok  task_number_189  browser.extr..     1.50 s
+              ok  task_number_190  browser.extr..     1.50 s
+              ok  task_number_191  browser.extr..     1.50 s
+              ok  task_number_192  browser.extr..     1.50 s
+              ok  task_number_193  browser.extr..     1.50 s
+              ok  task_number_194  browser.extr..     1.50 s
+              ok  task_number_195  browser.extr..     1.50 s
+              ok  task_number_196  browser.extr..     1.50 s
+              ok  task_number_197  browser.extr..     1.50 s
+              ok  task_number_198  browser.extr..     1.50 s
+              ok  task_number_199  browser.extr..     1.50 s
+              201 of 201 done"#]],
     );
 }
 
