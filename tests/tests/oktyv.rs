@@ -340,6 +340,7 @@ async fn nothing_begins_after_a_failure_when_the_document_says_so() {
 
 #[tokio::test]
 async fn references_keep_types_and_count() {
+    // WF-10.7
     let (_fixture, mesh) = mesh().await;
     let tasks = json!([
         {"id": "look-up", "tool": "linkedin_search_jobs"},

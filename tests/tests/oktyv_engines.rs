@@ -118,6 +118,7 @@ async fn secrets_are_kept_and_never_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_are_written_and_read() {
+    // WF-3.28, WF-9.26
     let dev = dev().await;
     let answer = run(&dev, "rows", PARTIAL).await;
     check(

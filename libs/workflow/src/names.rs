@@ -37,6 +37,7 @@ pub(crate) struct Names<'n> {
 
 /// A name that is not there.
 pub(crate) struct Missing<'m> {
+    pub(crate) code: &'static str,
     pub(crate) span: Span,
     pub(crate) name: &'m str,
     /// The sentence up to the suggestion.
@@ -46,6 +47,7 @@ pub(crate) struct Missing<'m> {
 impl<'m> Missing<'m> {
     pub(crate) const fn new(span: Span, name: &'m str, message: String) -> Missing<'m> {
         Missing {
+            code: "UNKNOWN_NAME",
             span,
             name,
             message,
@@ -109,9 +111,12 @@ impl Reader<'_, '_, '_> {
         let message = format!("no secret is called `{}`", quote(name));
         let first = path.step_spans.first().copied().unwrap_or(path.span);
         let span = written.part(file, offset + first.start, offset + first.end);
+        let missing = Missing {
+            code: "SECRET_NOT_FOUND",
+            ..Missing::new(span, name, message)
+        };
         let all = self.names;
-        let names = || sorted(all.secrets.iter().copied());
-        self.missing(&Missing::new(span, name, message), names)
+        self.missing(&missing, || sorted(all.secrets.iter().copied()))
     }
 
     fn path(
@@ -274,7 +279,7 @@ impl Reader<'_, '_, '_> {
         // The place of a quoted name is not that of the bare one.
         let file = self.report.text();
         let bare = file.get(missing.span.start..missing.span.end) == Some(missing.name);
-        let diagnostic = self.report.error("UNKNOWN_NAME", missing.span, message);
+        let diagnostic = self.report.error(missing.code, missing.span, message);
         if let Some(near) = near.filter(|near| near.is_sure() && bare) {
             diagnostic.edit(missing.span, near.name);
         }

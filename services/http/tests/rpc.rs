@@ -182,6 +182,7 @@ async fn private_address_is_refused_without_its_connection() {
 
 #[tokio::test]
 async fn parameters_at_fault_are_named() {
+    // WF-9.23
     let scene = Scene::start().await;
     for (params, field) in [
         (json!({"url": "http://["}), "url"),

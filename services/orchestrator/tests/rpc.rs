@@ -268,6 +268,7 @@ tasks:
 
 #[tokio::test]
 async fn oktyv_request_is_answered_in_its_own_words() {
+    // WF-10.9
     let (_mesh, mut client) = mesh().await;
     let json = |v: Value| Json {
         text: v.to_string().into(),

@@ -255,6 +255,7 @@ tasks:
 
 #[tokio::test]
 async fn retried_run_reuses_what_had_succeeded() {
+    // WF-6.6
     let mesh = mesh().await;
     let source = "
 name: again
@@ -309,6 +310,7 @@ async fn decision_needs_an_open_doubt() {
 
 #[tokio::test]
 async fn saved_result_is_an_artifact() {
+    // WF-3.50
     let mesh = mesh().await;
     let source = "
 name: keep
@@ -341,7 +343,7 @@ tasks:
     assert_eq!(Failure::of(&refused).reason, "ARTIFACT_NOT_FOUND");
 }
 
-/// WF-1.1: 10,000 items are worked off, more are refused before any begins.
+/// WF-1.6: 10,000 items are worked off, more are refused before any begins.
 #[tokio::test]
 async fn ten_thousand_items_run_and_more_do_not_begin() {
     let mesh = mesh().await;

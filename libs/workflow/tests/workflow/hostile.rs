@@ -223,7 +223,7 @@ fn whatever_becomes_of_a_file_is_answered() {
     let validator = jsonschema::validator_for(&gearmesh_workflow::file_schema(None));
     let validator = validator.expect("it is a schema");
     let mut taken = 0;
-    for _ in 0..2_000 {
+    for _ in 0..1_000 {
         let mut lines = lines.clone();
         let mut owned: Vec<String> = Vec::new();
         for _ in 0..random.usize(1..4) {
@@ -248,7 +248,7 @@ fn whatever_becomes_of_a_file_is_answered() {
             taken += 1;
         }
     }
-    assert!(taken > 100, "{taken} of them have no fault");
+    assert!(taken > 50, "{taken} of them have no fault");
 }
 
 #[test]

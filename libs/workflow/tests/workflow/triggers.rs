@@ -146,7 +146,7 @@ fn triggers_end_at_their_limit() {
 
 #[test]
 fn secrets_stand_alone_where_a_secret_is_taken() {
-    // WF-2.7, WF-4.6, WF-9.21
+    // WF-2.7, WF-4.6, WF-9.20, WF-9.21
     let file = |lines: &str| {
         with_task(lines).replacen(
             "name: x\n",
@@ -175,7 +175,7 @@ fn secrets_stand_alone_where_a_secret_is_taken() {
         "set: {v: \"${secrets.key}\", w: \"${secrets}\"}\nwhen: secrets.key == 'x'",
     )));
     expect![[r#"
-        10:55 UNKNOWN_NAME no secret is called `kye`; did you mean `key`?
+        10:55 SECRET_NOT_FOUND no secret is called `kye`; did you mean `key`?
     "#]]
     .assert_eq(&listed(&file(
         "tool: shop.order\nparams: {lines: [{name: x}], password: \"${secrets.kye}\"}",

@@ -156,6 +156,7 @@ mod tests {
 
     #[test]
     fn wait_that_would_never_end_is_seen() {
+        // WF-2.14, WF-9.19
         let places = Places::default();
         let held = |key: &str| vec![key.to_owned()];
         places.hold("x", 1, id(1));

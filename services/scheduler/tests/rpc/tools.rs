@@ -284,6 +284,7 @@ async fn repeated_create_under_one_key_is_one_schedule() {
 
 #[tokio::test]
 async fn repeat_under_a_key_is_answered_though_it_would_be_refused_by_now() {
+    // WF-9.24
     let bench = Bench::at("2027-01-01T00:00:00Z").await;
     let call = || Call {
         key: Some("k".to_owned()),
