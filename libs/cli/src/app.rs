@@ -3,16 +3,18 @@
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use gearmesh_catalog::Catalog;
 use serde_json::json;
 use tokio::runtime::Builder;
+use tokio::time::Instant;
 
 use crate::access;
 use crate::args::{
-    Cli, Command, McpCommand, PlanFormat, SchemaCommand, TestFormat, ToolCommand, ValidateFormat,
+    Cli, Command, McpCommand, PlanArgs, PlanFormat, SchemaCommand, TestArgs, TestFormat,
+    ToolCommand, ValidateArgs, ValidateFormat,
 };
 use crate::client::{Client, built_in, catalog_of};
 use crate::error::Error;
@@ -25,7 +27,7 @@ use crate::validate::Checker;
 use crate::workflow_args::WorkflowCommand;
 use crate::{
     approval, call, explain, init, plan, report, request, rewrite, run, runs, schedule, serve,
-    server, testing, token, tool, validate, words, workflow,
+    server, synonyms, testing, token, tool, validate, words, workflow,
 };
 
 /// A command under way.
@@ -114,39 +116,10 @@ impl App {
                 self.log("error");
                 block_on(self.threads(), schedule::command(self, command))
             }
-            Command::Validate(args) => {
-                let report = args.format.and_then(ValidateFormat::report);
-                self.choose(
-                    args.format == Some(ValidateFormat::Json),
-                    args.format.is_some(),
-                );
-                self.check(args.offline, async |app, checker| {
-                    validate::validate(app, checker, &args.files, args.fix, report).await
-                })
-            }
-            Command::Plan(args) => {
-                self.choose(args.format == Some(PlanFormat::Json), args.format.is_some());
-                self.check(args.offline, async |app, checker| {
-                    plan::plan(app, checker, &args).await
-                })
-            }
-            Command::Test(args) => {
-                self.choose(args.format == Some(TestFormat::Json), args.format.is_some());
-                let suites = testing::find(&args.what)?;
-                self.find_server()?;
-                self.log("error");
-                block_on(self.threads(), testing::test(self, suites, &args))
-            }
-            Command::Schema(SchemaCommand::Workflow { with_tools }) => {
-                let catalog = if with_tools {
-                    Some(self.catalog()?)
-                } else {
-                    None
-                };
-                let schema = gearmesh_workflow::file_schema(catalog.as_deref());
-                self.output.document(&schema)?;
-                Ok(Exit::Done)
-            }
+            Command::Validate(args) => self.validate(&args),
+            Command::Plan(args) => self.plan(&args),
+            Command::Test(args) => self.test(&args),
+            Command::Schema(SchemaCommand::Workflow { with_tools }) => self.schema(with_tools),
             Command::Tool(command) => self.tool(command),
             Command::Short(words) => self.short(words),
             Command::Dev(args) => {
@@ -177,6 +150,42 @@ impl App {
                 block_on(self.threads(), serve::mcp(self))
             }
         }
+    }
+
+    fn validate(&mut self, args: &ValidateArgs) -> Result<Exit, Error> {
+        let report = args.format.and_then(ValidateFormat::report);
+        self.choose(
+            args.format == Some(ValidateFormat::Json),
+            args.format.is_some(),
+        );
+        self.check(args.offline, async |app, checker| {
+            validate::validate(app, checker, &args.files, args.fix, report).await
+        })
+    }
+
+    fn plan(&mut self, args: &PlanArgs) -> Result<Exit, Error> {
+        self.choose(args.format == Some(PlanFormat::Json), args.format.is_some());
+        self.check(args.offline, async |app, checker| {
+            plan::plan(app, checker, args).await
+        })
+    }
+
+    fn test(&mut self, args: &TestArgs) -> Result<Exit, Error> {
+        self.choose(args.format == Some(TestFormat::Json), args.format.is_some());
+        let pairs = testing::find(&args.what)?;
+        self.find_server()?;
+        self.log("error");
+        block_on(self.threads(), testing::test(self, pairs, args))
+    }
+
+    fn schema(&mut self, with_tools: bool) -> Result<Exit, Error> {
+        let catalog = match with_tools {
+            true => Some(self.catalog()?),
+            false => None,
+        };
+        let schema = gearmesh_workflow::file_schema(catalog.as_deref());
+        self.output.document(&schema)?;
+        Ok(Exit::Done)
     }
 
     fn version(&mut self) -> Result<Exit, Error> {
@@ -243,7 +252,7 @@ impl App {
         let verb = words.first().filter(|w| !w.starts_with('-')).cloned();
         let catalog = self.catalog()?;
         if !catalog.engines().iter().any(|e| e.id == engine) {
-            return Err(unknown_command(&engine));
+            return Err(synonyms::unknown(&engine));
         }
         let Some(verb) = verb else {
             tool::list(&mut self.output, &catalog, Some(&engine))?;
@@ -334,54 +343,6 @@ impl App {
     }
 }
 
-/// Words that people try, and the command that does it.
-const SYNONYMS: &[(&str, &str)] = &[
-    ("start", "run"),
-    ("exec", "run"),
-    ("submit", "run"),
-    ("check", "validate"),
-    ("lint", "validate"),
-    ("ls", "tool list"),
-    ("list", "run list"),
-    ("tools", "tool list"),
-    ("runs", "run list"),
-    ("retry", "run retry"),
-    ("pause", "run pause"),
-    ("resume", "run resume"),
-    ("cancel", "run cancel"),
-    ("why", "run why"),
-    ("approve", "approval approve"),
-    ("reject", "approval reject"),
-    ("apply", "workflow apply"),
-    ("convert", "workflow convert"),
-    ("fmt", "workflow fmt"),
-    ("call", "tool call"),
-    ("up", "dev"),
-];
-
-fn unknown_command(word: &str) -> Error {
-    let synonym = SYNONYMS
-        .iter()
-        .find(|(known, _)| *known == word)
-        .map(|(_, command)| *command);
-    let commands = <Cli as clap::CommandFactory>::command();
-    let names: Vec<&str> = commands
-        .get_subcommands()
-        .map(clap::Command::get_name)
-        .collect();
-    let near = synonym.or_else(|| crate::nearest::nearest(word, names.iter().copied()));
-    Error::Usage {
-        message: format!(
-            "no command and no engine `{}`",
-            crate::text::printable(word)
-        ),
-        help: Some(match near {
-            Some(near) => format!("did you mean `gearmesh {near}`?"),
-            None => "gearmesh --help".to_owned(),
-        }),
-    }
-}
-
 fn block_on<T>(threads: Threads, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let mut builder = match threads {
         Threads::One => Builder::new_current_thread(),
@@ -390,6 +351,3 @@ fn block_on<T>(threads: Threads, work: impl Future<Output = Result<T, Error>>) -
     let runtime = builder.enable_all().build().map_err(Error::System)?;
     runtime.block_on(Box::pin(work))
 }
-
-#[cfg(test)]
-mod tests;

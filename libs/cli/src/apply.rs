@@ -19,6 +19,9 @@ use crate::validate::expand;
 use crate::workflow::{changes, get};
 use crate::workflow_args::ApplyArgs;
 
+/// The code of a warning that names stored workflows which are much alike.
+const SIMILAR: &str = "WORKFLOW_SIMILAR";
+
 /// A document that is to be stored.
 #[derive(Debug)]
 struct Item {
@@ -31,7 +34,10 @@ struct Item {
 /// What applying a document does.
 #[derive(Debug)]
 enum Change {
-    New,
+    New {
+        /// Stored workflows that are much alike, one sentence each.
+        alike: Vec<String>,
+    },
     Changed {
         from: u64,
         etag: String,
@@ -153,7 +159,11 @@ async fn compare(client: &Client, name: &str, file: &str, text: &str) -> Result<
     let stored = match get(client, name, 0).await {
         Ok(stored) => stored,
         Err(Error::Call(failure)) if failure.reason == "WORKFLOW_NOT_FOUND" => {
-            return Ok(Change::New);
+            let params = json!({"source": text, "fileName": file, "dryRun": true});
+            let answer = client.call("orchestrator.create_workflow", params).await?;
+            return Ok(Change::New {
+                alike: alike(&answer),
+            });
         }
         Err(error) => return Err(error),
     };
@@ -181,12 +191,24 @@ async fn compare(client: &Client, name: &str, file: &str, text: &str) -> Result<
     })
 }
 
+/// What an answer says of stored workflows that are much alike; the other warnings are
+/// those that checking has told.
+fn alike(answer: &Value) -> Vec<String> {
+    let warnings = answer.get("warnings").and_then(Value::as_array);
+    warnings
+        .into_iter()
+        .flatten()
+        .filter(|warning| field(warning, "code") == SIMILAR)
+        .map(|warning| printable(field(warning, "message")).into_owned())
+        .collect()
+}
+
 /// Stores a document; the workflow as it is then, when something was stored.
 async fn store(client: &Client, item: &Item, message: &str) -> Result<Option<Value>, Error> {
     let mut params = json!({"source": item.text, "fileName": item.file, "comment": message});
     let mut answer = match &item.change {
         Change::Unchanged { .. } => return Ok(None),
-        Change::New => {
+        Change::New { .. } => {
             let key = format!("cli_{:016x}", fastrand::u64(..));
             client
                 .call_once("orchestrator.create_workflow", params, &key)
@@ -206,7 +228,16 @@ fn show(output: &mut Output, items: &[Item]) -> Result<(), Error> {
     for item in items {
         let name = printable(&item.name).into_owned();
         let text = match &item.change {
-            Change::New => style.paint(Tone::Good, &format!("new        {name}")),
+            Change::New { alike } => {
+                let head = style.paint(Tone::Good, &format!("new        {name}"));
+                let notes = alike
+                    .iter()
+                    .map(|text| style.paint(Tone::Notice, &format!("  note  {text}")));
+                std::iter::once(head)
+                    .chain(notes)
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            }
             Change::Unchanged { version } => {
                 style.paint(Tone::Quiet, &format!("unchanged  {name}  v{version}"))
             }
@@ -227,9 +258,13 @@ fn show(output: &mut Output, items: &[Item]) -> Result<(), Error> {
 
 fn to_json(item: &Item, stored: Option<&Value>) -> Value {
     let (change, from, diff) = match &item.change {
-        Change::New => ("new", 0, Value::Null),
+        Change::New { .. } => ("new", 0, Value::Null),
         Change::Unchanged { version } => ("unchanged", *version, Value::Null),
         Change::Changed { from, diff, .. } => ("changed", *from, diff.clone()),
+    };
+    let alike = match &item.change {
+        Change::New { alike } => alike.as_slice(),
+        _ => &[],
     };
     json!({
         "name": item.name,
@@ -237,6 +272,7 @@ fn to_json(item: &Item, stored: Option<&Value>) -> Value {
         "change": change,
         "from": from,
         "diff": diff,
+        "alike": alike,
         "stored": stored.is_some(),
         "version": stored.and_then(|s| s.get("version")).cloned(),
     })
@@ -258,7 +294,12 @@ mod tests {
             change,
         };
         let items = [
-            item("a", Change::New),
+            item(
+                "a",
+                Change::New {
+                    alike: vec!["much like `z`".into()],
+                },
+            ),
             item(
                 "b",
                 Change::Changed {
@@ -273,6 +314,7 @@ mod tests {
         show(&mut output, &items).unwrap();
         expect![[r#"
             new        a
+              note  much like `z`
             changed    b  v3 -> v4
               ~ task t
               -x

@@ -57,6 +57,7 @@ mod server;
 mod starter;
 mod style;
 mod surroundings;
+mod synonyms;
 mod table;
 mod testing;
 mod text;

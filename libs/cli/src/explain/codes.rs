@@ -255,4 +255,8 @@ pub(super) const OWN: &[(&str, &str)] = &[
         "INVALID_PARAMETERS",
         "The parameters of a tool or of a request are wrong as a whole; the message says what was expected.",
     ),
+    (
+        "WORKFLOW_SIMILAR",
+        "A stored workflow does nearly the same as a new one. Look whether that one would do.",
+    ),
 ];

@@ -155,6 +155,41 @@ impl Watched {
         self.event(event, now);
     }
 
+    /// A task of each kind that may be seen at once.
+    fn be_busy(&mut self) {
+        for n in 0..60 {
+            self.task(
+                n,
+                json!({"status": "succeeded", "attempt": 1, "duration": 1_500, "note": "12 items"}),
+                1_500,
+            );
+        }
+        self.task(
+            60,
+            json!({"status": "failed", "attempt": 3, "duration": 9_000, "error": {"code": "HTTP_STATUS", "message": "the server answered 503 and said nothing about why, which is a pity"}}),
+            9_000,
+        );
+        self.task(
+            61,
+            json!({"status": "retrying", "attempt": 1, "duration": 5_000, "error": {"code": "TIMEOUT", "message": "too late"}}),
+            9_000,
+        );
+        self.task(
+            62,
+            json!({"status": "waiting", "note": "approval", "duration": 7_200_000}),
+            9_000,
+        );
+        self.task(7, json!({"status": "running", "note": "3 items"}), 9_000);
+        self.event(
+            json!({"task": "inner_rows", "path": [1], "status": "running", "attempt": 1}),
+            9_000,
+        );
+        self.event(
+            json!({"task": "inner_rows", "path": [0], "status": "succeeded"}),
+            9_100,
+        );
+    }
+
     fn check(&mut self, now: u64, screen: &Expect) {
         self.viewer.draw_within(SIZE, now, &mut self.output);
         let all = self.err.text();
@@ -181,37 +216,12 @@ fn two_hundred_tasks_are_readable_at_eighty_columns() {
               ..  task_number_003  browser.extr..     1.00 s
               0 of 201 done, 4 running"#]],
     );
-    for n in 0..60 {
-        run.task(
-            n,
-            json!({"status": "succeeded", "attempt": 1, "duration": 1_500, "note": "12 items"}),
-            1_500,
-        );
-    }
-    run.task(
-        60,
-        json!({"status": "failed", "attempt": 3, "duration": 9_000, "error": {"code": "HTTP_STATUS", "message": "the server answered 503 and said nothing about why, which is a pity"}}),
-        9_000,
-    );
-    run.task(
-        61,
-        json!({"status": "retrying", "attempt": 1, "duration": 5_000, "error": {"code": "TIMEOUT", "message": "too late"}}),
-        9_000,
-    );
-    run.task(
-        62,
-        json!({"status": "waiting", "note": "approval", "duration": 7_200_000}),
-        9_000,
-    );
-    run.task(7, json!({"status": "running", "note": "3 items"}), 9_000);
-    run.event(
-        json!({"task": "inner_rows", "path": [1], "status": "running", "attempt": 1}),
-        9_000,
-    );
-    run.event(
-        json!({"task": "inner_rows", "path": [0], "status": "succeeded"}),
-        9_100,
-    );
+}
+
+#[test]
+fn of_two_hundred_tasks_those_that_matter_are_shown() {
+    let mut run = Watched::new();
+    run.be_busy();
     run.check(
         10_000,
         &expect![[r#"
@@ -269,7 +279,7 @@ fn few_rows_are_shown_where_the_terminal_is_low() {
     for height in [1, 5, 10, 24, 100] {
         let lines = tree.lines(0, (80, height), crate::style::Style::default());
         assert!(
-            lines.len() <= height.max(3).min(14),
+            lines.len() <= height.clamp(3, 14),
             "{height}: {}",
             lines.len()
         );

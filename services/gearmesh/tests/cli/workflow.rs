@@ -202,6 +202,14 @@ fn file_of_several_documents_is_stored_whole_or_not_at_all() {
         .map(|a| &a["version"])
         .collect();
     assert_eq!(stored, [1, 1]);
+    folder.write("third.yaml", &one("third", "set"));
+    let alike = folder
+        .gearmesh(&["workflow", "apply", "third.yaml", "--dry-run"])
+        .with(0);
+    assert!(
+        alike.out.contains("note  ") && alike.out.contains("`first`"),
+        "{alike:#?}"
+    );
     folder.write("again.yaml", &one("first", "set"));
     let twice = folder
         .gearmesh(&["workflow", "apply", "two.yaml", "again.yaml", "-y"])
