@@ -139,6 +139,7 @@ cases:
     assert_eq!(Value::Array(calls), expected);
 }
 
+// WF-11.4
 #[tokio::test]
 async fn call_without_a_mock_fails_the_case() {
     let mut bench = Bench::new().await;
@@ -223,6 +224,7 @@ async fn parameters_and_mocks_are_held_against_the_tool() {
     );
 }
 
+// WF-11.4
 #[tokio::test]
 async fn clock_jumps_over_waits_and_delays() {
     let mut bench = Bench::new().await;
@@ -331,6 +333,13 @@ cases:
         faults[0],
         "`decide` is for user:ann, user:ben, not for `eve`"
     );
+    let agent = "{name: x, approvals: {decide: {approve: true, by: agent/bot, form: {note: a}}}}";
+    let faults = bench.faults(ASKS, agent).await;
+    assert_eq!(faults[0], "`agent/bot` is an agent; people answer `decide`");
+    let twice =
+        "{name: x, approvals: {decide: [&a {approve: true, by: ann, form: {note: a}}, *a]}}";
+    let faults = bench.faults(ASKS, twice).await;
+    assert_eq!(faults[0], "`ann` answers `decide` twice");
     let empty = "{name: x, approvals: {decide: {approve: true, by: ann}}}";
     let faults = bench.faults(ASKS, empty).await;
     assert_eq!(faults[0], "the form of `decide`: input `note` is required");
@@ -594,26 +603,32 @@ async fn file_has_at_most_so_many_cases() {
     assert!(more.contains("at most 500 cases"), "{more}");
 }
 
+/// Things that happen in one case.
+const STEPS_MAX: usize = 50_000;
+
 #[tokio::test]
-async fn loop_that_never_ends_is_a_fault() {
+async fn case_has_at_most_so_many_steps() {
     let mut bench = Bench::new().await;
-    let workflow = r#"
-name: endless
-tasks:
-  - {id: a, tool: state.get, params: {key: a}, repeat: {until: a.result.value == 1, delay: 1ms, max: 1000000}}
-"#;
-    let tested = bench
-        .test(
-            workflow,
-            "cases:\n  - {name: x, mocks: {a: {result: {value: 0}}}}\n",
+    // Each item: its rounds with the waits between them, all items at once.
+    let workflow = |rounds: usize| {
+        format!(
+            "name: rounds\ntasks:\n  - id: a\n    each: ${{range(`50`)}}\n    tool: state.get\n    \
+             maxConcurrent: 50\n    params: {{key: a}}\n    \
+             repeat: {{until: a.result.value == 1, delay: 1ms, max: {rounds}}}\n    \
+             onError: {{use: {{}}}}\nmaxConcurrent: 50\n"
         )
-        .await;
-    match tested {
-        // The format bounds `max` below what a case may take.
-        Err(refused) => assert_eq!(refused.reason, "WORKFLOW_INVALID"),
-        Ok(tested) => {
-            let faults = &tested.cases[0].faults;
-            assert_eq!(faults[0], "the run has not ended after 50000 steps");
-        }
-    }
+    };
+    let case = "cases:\n  - {name: x, mocks: {a: {result: {value: 0}}}}\n";
+    // 50 answers and one wait a round, but for the last.
+    let rounds = STEPS_MAX / 51;
+    let fits = bench.test(&workflow(rounds), case).await.expect("played");
+    assert_eq!(fits.cases[0].faults, Vec::<String>::new());
+    let more = bench
+        .test(&workflow(rounds + 2), case)
+        .await
+        .expect("played");
+    assert_eq!(
+        more.cases[0].faults[0],
+        "the run has not ended after 50000 steps"
+    );
 }

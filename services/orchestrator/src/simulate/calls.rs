@@ -129,7 +129,7 @@ impl World<'_> {
         let (delay_ms, end) = match self.answers.next(&[&name, &id]) {
             Found::Mock(mock) => {
                 let failed = |f: &super::mocks::Failure| f.problem(self.known.catalog, "");
-                let end = mock.answer.as_ref().map(Value::clone).map_err(failed);
+                let end = mock.answer.clone().map_err(|f| failed(&f));
                 (mock.delay_ms, end)
             }
             other => (0, Err(self.unanswered(&other, &what))),

@@ -9,6 +9,9 @@ use super::names;
 use super::world::{Coming, World};
 use crate::plan::{Input, InstanceStatus, Vote};
 
+/// Whose word never counts, as where runs are real.
+const AGENT: &str = "agent/";
+
 impl World<'_> {
     /// Asks the people of the case.
     pub(super) fn ask(&mut self, task: usize, item: usize, name: &str) {
@@ -44,9 +47,9 @@ impl World<'_> {
         let approvers = what.get("approvers").and_then(Value::as_array);
         let approvers = approvers.into_iter().flatten().filter_map(Value::as_str);
         let approvers: Vec<&str> = approvers.collect();
-        let people = |a: &&str| {
-            a.split_once(':')
-                .map_or(**a == **a, |(kind, _)| kind == "user")
+        let person = |a: &str| {
+            let kind = a.split_once(':').map(|(kind, _)| kind);
+            kind.is_none_or(|kind| kind == "user")
         };
         let bare = |a: &str| a.split_once(':').map_or(a, |(_, name)| name).to_owned();
         let principal = match &opinion.by {
@@ -54,8 +57,16 @@ impl World<'_> {
             // The quorum needs different people.
             None => (approvers.get(at)).map_or_else(|| format!("tester{at}"), |a| bare(a)),
         };
+        if principal.starts_with(AGENT) {
+            return self.fault(format!("`{principal}` is an agent; people answer `{name}`"));
+        }
+        let before = &self.state.tasks[task].instances[item].signals;
+        let by = |signal: &Value| signal.get("by").is_some_and(|by| by == principal.as_str());
+        if before.iter().any(by) {
+            return self.fault(format!("`{principal}` answers `{name}` twice"));
+        }
         // Who has a role is not known to a case.
-        let closed = !approvers.is_empty() && approvers.iter().all(|a| people(&a));
+        let closed = !approvers.is_empty() && approvers.iter().all(|a| person(a));
         if closed && !approvers.iter().any(|a| bare(a) == principal) {
             let all = approvers.join(", ");
             return self.fault(format!("`{name}` is for {all}, not for `{principal}`"));
