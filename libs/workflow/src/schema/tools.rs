@@ -43,7 +43,6 @@ fn call(tool: &Tool) -> Value {
         params.remove("required");
         params.insert("type".to_owned(), json!(["object", "null"]));
     }
-    // The names of the fields that an alias fixes go by its own dialect.
     json!({
         "if": {
             "properties": {"tool": {"enum": unique(names.map(Value::from).collect())}},

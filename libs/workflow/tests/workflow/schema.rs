@@ -147,8 +147,8 @@ fn schema_refuses_what_the_check_refuses() {
     }
     for (from, to) in [
         ("tool: shop.find", "tool: shop.fnid"),
-        ("{pageSize: 5}", "{pageSise: 5}"),
-        ("{pageSize: 5}", "{pageSize: [5]}"),
+        ("page_size:", "page_sise:"),
+        ("count: 1}]", "count: [1]}]"),
         ("count: 1", "colour: 1"),
     ] {
         let text = broken(from, to);
