@@ -16,14 +16,14 @@
 mod again;
 mod builder;
 mod check;
-mod convert;
 mod concurrency;
+mod convert;
 mod diagnostic;
 mod document;
 pub mod duration;
 mod field;
-mod fmt;
 mod fields;
+mod fmt;
 mod graph;
 mod head;
 mod ids;
@@ -67,9 +67,9 @@ mod value;
 
 pub use again::{REPEAT_DEFAULT, REPEAT_DELAY, REPEAT_MAX};
 pub use builder::DOCUMENTS_MAX;
-pub use convert::convert;
 pub use check::{Checked, check, check_all};
 pub use concurrency::CONCURRENT_RUNS_MAX;
+pub use convert::convert;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Edit, Location, Severity, apply_edits};
 pub use document::Document;
 pub use field::DURATION_MAX;
