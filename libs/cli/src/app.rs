@@ -61,7 +61,7 @@ pub fn main(starter: Starter) -> ExitCode {
     }
 }
 
-/// How long a run is taken from one mesh of the folder to the next, each of which ends in
+/// How long work is taken from one mesh of the folder to the next, each of which ends in
 /// the moment in which it is found, before it is given up: as long as one may drain.
 const PEERS_MAX: Duration = Duration::from_secs(10);
 
@@ -101,16 +101,12 @@ impl App {
                 rewrite::convert(self, &file, to.as_deref())
             }
             Command::Workflow(WorkflowCommand::Fmt(args)) => rewrite::fmt(self, &args),
-            Command::Workflow(command) => {
-                self.find_server()?;
-                self.log("error");
-                block_on(self.threads(), workflow::command(self, command))
-            }
-            Command::Approval(command) => {
-                self.find_server()?;
-                self.log("error");
-                block_on(self.threads(), approval::command(self, command))
-            }
+            Command::Workflow(command) => self.patiently(command.is_look(), |app| {
+                block_on(app.threads(), workflow::command(app, command.clone()))
+            }),
+            Command::Approval(command) => self.patiently(command.is_look(), |app| {
+                block_on(app.threads(), approval::command(app, command.clone()))
+            }),
             Command::Schedule(command) => {
                 self.find_server()?;
                 self.log("error");
@@ -173,9 +169,9 @@ impl App {
     fn test(&mut self, args: &TestArgs) -> Result<Exit, Error> {
         self.choose(args.format == Some(TestFormat::Json), args.format.is_some());
         let pairs = testing::find(&args.what)?;
-        self.find_server()?;
-        self.log("error");
-        block_on(self.threads(), testing::test(self, pairs, args))
+        self.patiently(true, |app| {
+            block_on(app.threads(), testing::test(app, &pairs, args))
+        })
     }
 
     fn schema(&mut self, with_tools: bool) -> Result<Exit, Error> {
@@ -202,20 +198,32 @@ impl App {
     fn run(&mut self, mut args: RunArgs) -> Result<Exit, Error> {
         let later = request::flags(&mut args)?;
         self.add_globals(later);
-        self.find_server()?;
         if let Some(command) = args.command {
-            self.log("error");
-            return block_on(self.threads(), runs::command(self, command));
+            return self.patiently(command.is_look(), |app| {
+                block_on(app.threads(), runs::command(app, command.clone()))
+            });
         }
+        self.find_server()?;
         let request = request::prepare(self, args)?;
+        // The request has a key, so another mesh of the folder answers the same run.
+        self.patiently(true, |app| block_on(app.threads(), run::run(app, &request)))
+    }
+
+    /// Does work at the mesh of the folder. When the process that served it ends in that
+    /// moment, what may be done `again` is done at the next.
+    fn patiently(
+        &mut self,
+        again: bool,
+        mut work: impl FnMut(&mut Self) -> Result<Exit, Error>,
+    ) -> Result<Exit, Error> {
+        self.find_server()?;
         self.log("error");
         let deadline = Instant::now() + PEERS_MAX;
         loop {
-            match block_on(self.threads(), run::run(self, &request)) {
-                // The process that served the folder has ended meanwhile. The request has a
-                // key, so another of its mesh answers the same run.
+            match work(self) {
                 Err(error)
-                    if self.globals.server.is_none()
+                    if again
+                        && self.globals.server.is_none()
                         && error.is_departure()
                         && Instant::now() < deadline =>
                 {

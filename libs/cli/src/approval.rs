@@ -23,7 +23,7 @@ const MESSAGE_MAX: usize = 60;
 const SEARCHED_MAX: usize = 10_000;
 
 /// The verbs of approvals.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ApprovalCommand {
     /// What waits for people, the oldest first
     #[command(alias = "ls")]
@@ -68,16 +68,19 @@ pub(crate) enum ApprovalCommand {
     },
 }
 
+impl ApprovalCommand {
+    /// Whether it only looks, so that it may be done twice.
+    pub(crate) fn is_look(&self) -> bool {
+        matches!(self, Self::List { .. } | Self::Show { .. })
+    }
+}
+
 /// Looks after questions, at the server or in this process.
 pub(crate) async fn command(app: &mut App, command: ApprovalCommand) -> Result<Exit, Error> {
-    let answers = matches!(
-        command,
-        ApprovalCommand::Approve { .. } | ApprovalCommand::Reject { .. }
-    );
     let wants = Wants {
         demo: true,
         // With the answer the run goes on, here if nowhere else.
-        look: !answers,
+        look: command.is_look(),
         roots: false,
     };
     host::with_mesh(app, wants, async |app, client, _| {

@@ -117,6 +117,11 @@ fn mock(
     let kind = definition.map(|t| &t.kind);
     if let (Some(Kind::Group { body }), Some(workflow)) = (kind, workflow) {
         let result = task.get("result").unwrap_or(&Value::Null);
+        // A list that failed as a whole has no results, and its rounds are nowhere else.
+        let is_hidden = definition.is_some_and(|t| t.each.is_some()) && !result.is_array();
+        if is_hidden && field(task, "status") == "failed" {
+            left_out.push(format!("results of the tasks in `{id}`"));
+        }
         for inner in workflow.tasks_of(*body) {
             let own = task.pointer(&format!("/tasks/{}", inner.id));
             match (own, result) {
@@ -266,6 +271,35 @@ tasks:
                     "x": 5
         "##]]
         .assert_eq(&text);
+    }
+
+    #[test]
+    fn rounds_of_a_group_are_mocks_of_its_tasks_in_order() {
+        let text = "name: g\ntasks:\n  - id: all\n    each: [1, 2]\n    tasks:\n      - {id: get, tool: state.get, params: {key: a}}\n      - {id: pick, set: {x: \"${get.result}\"}}\n";
+        let source = Source {
+            text,
+            file_name: "x.yaml",
+            dialect: None,
+        };
+        let workflow = check(&source, None).workflow.unwrap();
+        let run = |task: Value| json!({"runId": "run_a", "workflow": "g", "tasks": {"all": task}});
+        let rounds = json!([{"get": {"value": 1}, "pick": {"x": 1}}, {"get": {"value": 2}}]);
+        let good = run(json!({"status": "succeeded", "result": rounds}));
+        let text = case(&good, &Value::Null, Some(&workflow));
+        assert!(
+            text.contains(r#""get": [{"result":{"value":1}},{"result":{"value":2}}]"#),
+            "{text}"
+        );
+        assert!(
+            !text.contains("pick") && !text.contains("Left out"),
+            "{text}"
+        );
+        let failed = run(json!({"status": "failed", "error": {"code": "ITEM_FAILED"}}));
+        let text = case(&failed, &Value::Null, Some(&workflow));
+        assert!(
+            text.contains("by hand: results of the tasks in `all`."),
+            "{text}"
+        );
     }
 
     #[test]

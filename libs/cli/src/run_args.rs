@@ -101,7 +101,7 @@ pub(crate) enum Watch {
 }
 
 /// The verbs of runs. Each takes `last` for the newest run.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum RunCommand {
     /// The runs, newest first
     #[command(alias = "ls")]
@@ -173,8 +173,22 @@ pub(crate) enum RunCommand {
     },
 }
 
+impl RunCommand {
+    /// Whether it only looks, so that it may be done twice.
+    pub(crate) fn is_look(&self) -> bool {
+        matches!(
+            self,
+            Self::List(_)
+                | Self::Show { .. }
+                | Self::Why { .. }
+                | Self::Data { .. }
+                | Self::Artifacts { .. }
+        )
+    }
+}
+
 /// `run list`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ListArgs {
     /// Only runs of this workflow
     #[arg(long)]
@@ -203,7 +217,7 @@ pub(crate) struct ListArgs {
 }
 
 /// `run retry`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct RetryArgs {
     /// The run's id, or `last`
     pub(crate) run: String,
@@ -225,7 +239,7 @@ pub(crate) struct RetryArgs {
 }
 
 /// `run decide`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct DecideArgs {
     /// The run's id, or `last`
     pub(crate) run: String,

@@ -23,14 +23,7 @@ const DECIDE: &str = "/gearmesh.orchestrator.v1.OrchestratorService/DecideTask";
 pub(crate) async fn command(app: &mut App, command: RunCommand) -> Result<Exit, Error> {
     let wants = Wants {
         demo: true,
-        look: matches!(
-            command,
-            RunCommand::List { .. }
-                | RunCommand::Show { .. }
-                | RunCommand::Why { .. }
-                | RunCommand::Data { .. }
-                | RunCommand::Artifacts { .. }
-        ),
+        look: command.is_look(),
         roots: false,
     };
     host::with_mesh(app, wants, async |app, client, interrupts| {

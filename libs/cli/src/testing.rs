@@ -159,14 +159,14 @@ struct Tested {
 }
 
 /// Plays the cases at the server, or in this process.
-pub(crate) async fn test(app: &mut App, pairs: Vec<Pair>, args: &TestArgs) -> Result<Exit, Error> {
+pub(crate) async fn test(app: &mut App, pairs: &[Pair], args: &TestArgs) -> Result<Exit, Error> {
     let wants = Wants {
         demo: false,
         look: true,
         roots: false,
     };
     host::with_mesh(app, wants, async |app, client, _| {
-        play(app, client, &pairs, args).await
+        play(app, client, pairs, args).await
     })
     .await
 }

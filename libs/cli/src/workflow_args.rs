@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 /// The verbs of stored workflows.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum WorkflowCommand {
     /// The stored workflows, by name
     #[command(alias = "ls")]
@@ -104,8 +104,22 @@ pub(crate) enum WorkflowCommand {
     Fmt(FmtArgs),
 }
 
+impl WorkflowCommand {
+    /// Whether it only looks, so that it may be done twice.
+    pub(crate) fn is_look(&self) -> bool {
+        matches!(
+            self,
+            Self::List { .. }
+                | Self::Show { .. }
+                | Self::Diff(_)
+                | Self::History { .. }
+                | Self::Export { .. }
+        )
+    }
+}
+
 /// `workflow apply`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ApplyArgs {
     /// The workflow files, or folders of them; `-` reads standard input
     #[arg(required = true)]
@@ -125,7 +139,7 @@ pub(crate) struct ApplyArgs {
 }
 
 /// `workflow diff`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct DiffArgs {
     /// Its name
     pub(crate) name: String,
@@ -141,7 +155,7 @@ pub(crate) struct DiffArgs {
 }
 
 /// `workflow fmt`
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct FmtArgs {
     /// The workflow files, or folders of them; `-` reads standard input and writes
     /// standard output
