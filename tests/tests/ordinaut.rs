@@ -55,6 +55,11 @@ async fn morning_briefing_runs_unchanged() {
     let given = |id: &str| result["tasks"][id]["result"].clone();
     let sources = json!([given("calendar"), given("weather"), given("emails")]);
     assert_eq!(given("brief")["sources"], sources);
+    let steps = json!({
+        "events": given("calendar"), "weather": given("weather"),
+        "inbox": given("emails"), "summary": given("brief")
+    });
+    assert_eq!(result["steps"], steps);
 }
 
 // WF-10.1
@@ -101,10 +106,54 @@ async fn skipped_step_does_not_stop_the_next() {
                 "run": {"status": "succeeded"},
                 "step_3": {"result": {"text": "weather of Porto, null and null: done"}}
             },
-            "summary": {"total": 3, "succeeded": 2, "failed": 0, "skipped": 1}
+            "summary": {"total": 3, "succeeded": 2, "failed": 0, "skipped": 1},
+            "steps": {"coat": null}
         }),
         &answer.json(),
     );
+}
+
+// WF-10.14
+#[tokio::test]
+async fn of_two_steps_with_one_name_the_one_that_ran_keeps_it() {
+    let (_fixture, mesh) = mesh().await;
+    let step = |rain: bool, text: &str| {
+        let when = format!("params.rain == `{rain}`");
+        json!({"uses": "llm.plan", "if": when, "with": {"instruction": text}, "save_as": "plan"})
+    };
+    let last = json!({"uses": "llm.plan", "with": {"instruction": "${steps.plan.text}!"}});
+    let steps = json!([step(false, "Walk"), step(true, "Read"), last]);
+    let answer = mesh.run(&pipeline(&steps)).await;
+    assert_eq!(answer.code, SUCCESS, "{}", answer.err);
+    assert_covers(
+        &json!({
+            "tasks": {"step_3": {"result": {"text": "Walk: done!: done"}}},
+            "steps": {"plan": {"text": "Walk: done"}}
+        }),
+        &answer.json(),
+    );
+}
+
+// WF-10.16
+#[tokio::test]
+async fn key_answers_the_first_run_in_its_window() {
+    let (_fixture, mesh) = mesh().await;
+    let start = async |key: &str, seconds: u32, text: &str| {
+        let steps = json!([{"uses": "llm.plan", "with": {"instruction": text}}]);
+        let mut document = pipeline(&steps);
+        document["dedupe_key"] = json!(key);
+        document["dedupe_window_seconds"] = json!(seconds);
+        let (status, run) = mesh
+            .post("/v1/runs", &json!({"source": document.to_string()}))
+            .await;
+        assert_eq!(status, 200, "{run}");
+        run["runId"].as_str().expect("an id").to_owned()
+    };
+    let first = start("k", 3600, "a").await;
+    // Whatever the body.
+    assert_eq!(start("k", 3600, "b").await, first);
+    assert_ne!(start("l", 3600, "a").await, first);
+    assert_ne!(start("m", 0, "a").await, start("m", 0, "a").await);
 }
 
 // WF-10.12, WF-10.15

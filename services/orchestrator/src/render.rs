@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use prost_types::{Duration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use gearmesh_api::orchestrator::v1 as api;
 use gearmesh_api::tool::v1::Json;
@@ -62,14 +62,25 @@ fn steps(state: &State) -> Option<Json> {
     if state.workflow.dialect != Dialect::Ordinaut {
         return None;
     }
-    let saved = state.tasks_of(ROOT).filter_map(|task| {
-        let name = state.task(task).save_as.clone()?;
+    let mut saved = Map::new();
+    for task in state.tasks_of(ROOT) {
+        let Some(name) = state.task(task).save_as.clone() else {
+            continue;
+        };
         let known = &state.tasks[task];
         let done = known.status == TaskStatus::Succeeded && !state.task(task).sensitive;
-        let result = known.view.get("result").filter(|_| done);
-        Some((name, result.cloned().unwrap_or_default()))
-    });
-    Some(to_json(&Value::Object(saved.collect())))
+        let result = known.view.get("result").filter(|_| done).cloned();
+        // Of several with one name the last that has a result: the others were skipped.
+        match result {
+            Some(result) => {
+                saved.insert(name, result);
+            }
+            None => {
+                saved.entry(name).or_insert(Value::Null);
+            }
+        }
+    }
+    Some(to_json(&Value::Object(saved)))
 }
 
 fn text(text: &str) -> Option<String> {

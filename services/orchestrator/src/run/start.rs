@@ -244,6 +244,18 @@ impl Start {
         })
     }
 
+    /// The key of the start with its window in milliseconds, else the workflow's own. That one
+    /// is for whole runs that somebody or something outside of runs starts.
+    fn dedupe(&self, workflow: &Workflow) -> Option<(String, i64)> {
+        let whole = self.above.is_none() && self.part.is_none() && !self.mock;
+        let own = workflow.dedupe.as_ref().filter(|_| whole);
+        self.dedupe.clone().or_else(|| {
+            let (key, window) = own?;
+            let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+            Some((key.clone(), window_ms))
+        })
+    }
+
     /// Takes the run's place; what is to be done without one.
     async fn place(&self, runs: &Runs, prepared: &Prepared) -> Result<Placed, Error> {
         let accepted = &prepared.accepted;
@@ -323,9 +335,9 @@ impl Start {
                 key: key.clone(),
                 hash: self.hash(),
             }),
-            dedupe: self.dedupe.as_ref().map(|(key, window_ms)| Dedupe {
-                key: key.clone(),
-                until_ms: now_ms.saturating_add(*window_ms),
+            dedupe: self.dedupe(&state.workflow).map(|(key, window_ms)| Dedupe {
+                key,
+                until_ms: now_ms.saturating_add(window_ms),
             }),
             created_at_ms: now_ms,
             deadline_ms: state.accepted.deadline_ms,
