@@ -20,7 +20,7 @@ const NAME_MAX: usize = 63;
 const KEY_MAX: usize = 100;
 
 /// How often a step is tried again when the document does not say, and at most.
-const RETRIES: u64 = 3;
+const RETRIES: u32 = 3;
 const RETRIES_MAX: u64 = 10;
 
 const OWNER: &str = "the task";
@@ -137,7 +137,7 @@ fn retry(report: &mut Report<'_>, root: &Tree) -> Retry {
         }
     };
     Retry {
-        attempts: retries.unwrap_or(RETRIES as u32 + 1),
+        attempts: retries.unwrap_or(RETRIES + 1),
         backoff,
         jitter: backoff == Backoff::Exponential,
         ..Retry::default()
@@ -160,15 +160,11 @@ mod tests {
             ("Weekday Morning Briefing", "weekday-morning-briefing"),
             ("  9 a.m.: «Backup»!  ", "a-m-backup"),
             ("Été", "t"),
-            ("Утренний обзор", "task-f2b6f1ff"),
         ] {
-            let name = name(title);
-            if expected.starts_with("task-") {
-                assert!(name.starts_with("task-") && name.len() == 13, "{name}");
-            } else {
-                assert_eq!(name, expected);
-            }
+            assert_eq!(name(title), expected, "{title}");
         }
+        let told_apart = name("Утренний обзор");
+        assert!(told_apart.starts_with("task-") && told_apart.len() == 13);
         assert_ne!(name("Утро"), name("Вечер"));
         assert_eq!(name(&"ab ".repeat(40)).len(), 62);
     }

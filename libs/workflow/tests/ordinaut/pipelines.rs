@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use expect_test::expect;
-use gearmesh_workflow::{Backoff, Dialect, Kind, Node, OnConflict, OnError, RunIf, Source, check};
+use gearmesh_workflow::{Backoff, Dialect, Node, OnConflict, OnError, RunIf, Source, check};
 use serde_json::{Value, json};
 
 use crate::support::{MORNING, checked, listed, pipeline, workflow};
@@ -352,12 +352,4 @@ fn numbers_are_held_to_their_limits() {
         assert_eq!(errors(key, good.clone()), 0, "{key} {good}");
         assert_eq!(errors(key, bad.clone()), 1, "{key} {bad}");
     }
-}
-
-#[test]
-fn tools_are_those_of_the_catalogue() {
-    let Kind::Tool { name, .. } = &workflow(MORNING).tasks[0].kind else {
-        panic!("a tool")
-    };
-    assert_eq!(name, "google_calendar_mcp.list_events");
 }
