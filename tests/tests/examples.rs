@@ -167,6 +167,7 @@ fn every_example_says_how_it_ends() {
     assert_eq!(rows, examples().into_iter().collect());
 }
 
+// WF-12.1
 #[tokio::test]
 async fn every_example_runs_to_the_end_it_shows() {
     for (name, code, status, outputs) in EXPECTED {
@@ -203,6 +204,7 @@ fn tested() -> Vec<(String, String)> {
     examples().into_iter().filter_map(beside).collect()
 }
 
+// WF-12.1
 #[tokio::test]
 async fn every_test_of_an_example_passes() {
     let folder = desk();
@@ -256,6 +258,24 @@ async fn counter_goes_on_from_the_run_before() {
     ] {
         let ran = gearmesh(folder.path(), &["run", &path("counter"), "-o", "json"]).await;
         assert_eq!(ran.json()["outputs"], outputs);
+    }
+}
+
+// What a run before it left in the state engine decides what the next one does.
+#[tokio::test]
+async fn second_run_knows_the_first() {
+    let folder = desk();
+    for (name, second) in [
+        ("file-drop", json!({"rows": 0, "again": true})),
+        ("page-watch", json!({"first": false, "changed": false})),
+    ] {
+        let run = || async {
+            let ran = gearmesh(folder.path(), &["run", &path(name), "-o", "json"]).await;
+            assert_eq!(ran.code, 0, "{name}: {}{}", ran.out, ran.err);
+            ran.json()["outputs"].take()
+        };
+        assert_ne!(run().await, second, "{name}");
+        assert_eq!(run().await, second, "{name}");
     }
 }
 
