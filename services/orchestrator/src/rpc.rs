@@ -4,6 +4,7 @@ mod approvals;
 mod artifacts;
 mod check;
 mod control;
+mod retry;
 mod runs;
 mod start;
 mod tests;
@@ -183,7 +184,7 @@ impl OrchestratorService for Rpc {
         &self,
         request: Request<api::RetryRunRequest>,
     ) -> Result<Response<api::RetryRunResponse>, Status> {
-        Ok(Response::new(control::retry_run(self, request).await?))
+        Ok(Response::new(retry::retry_run(self, request).await?))
     }
 
     async fn why_run(

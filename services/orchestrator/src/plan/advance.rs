@@ -171,6 +171,11 @@ pub(crate) trait Tools {
         String::new()
     }
 
+    /// Whether a tool takes a connection.
+    fn takes_connection(&self, _tool: &str) -> bool {
+        true
+    }
+
     /// The call that takes back what a call with these parameters and this result did,
     /// as the tool itself names it.
     fn undo(&self, _tool: &str, _params: &Value, _result: &Value) -> Option<Prepared> {

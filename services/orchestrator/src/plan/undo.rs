@@ -149,7 +149,7 @@ impl State {
             let done = tools.resolve(done)?;
             let call = tools.undo(&done.tool, &done.params, &result);
             return Ok(call.map(|call| Prepared {
-                connection: call.connection.clone().or(connection),
+                connection: connection.filter(|_| tools.takes_connection(&call.tool)),
                 ..call
             }));
         };
@@ -169,7 +169,8 @@ impl State {
         Ok(Some(Prepared {
             tool: undo.tool.clone(),
             params,
-            connection,
+            // Not every tool that takes an effect back goes where the first one went.
+            connection: connection.filter(|_| tools.takes_connection(&undo.tool)),
             key: None,
             vault: None,
         }))

@@ -1,19 +1,15 @@
-//! Pausing, resuming, ending and repeating runs, and what they wait for.
-
-use std::collections::BTreeSet;
+//! Pausing, resuming and ending runs, and what they wait for.
 
 use tonic::{Request, Status};
 
 use gearmesh_api::orchestrator::v1 as api;
-use gearmesh_runtime::{Call, CallOf};
+use gearmesh_runtime::CallOf;
 use gearmesh_store::parse_run;
 
 use super::Rpc;
-use super::runs::shown;
 use super::words::from_json;
 use crate::error::Error;
-use crate::plan::{Decision, Input, InstanceStatus, State, TaskStatus};
-use crate::run::{From, Part, Start, after, earlier};
+use crate::plan::{Decision, Input, InstanceStatus, State};
 use crate::why;
 
 pub(super) async fn cancel_run(
@@ -126,99 +122,4 @@ pub(super) async fn why_run(
         reasons.insert(0, why::place(&key, &holders, parse_run(&run_id)));
     }
     Ok(api::WhyRunResponse { status, reasons })
-}
-
-pub(super) async fn retry_run(
-    rpc: &Rpc,
-    request: Request<api::RetryRunRequest>,
-) -> Result<api::RetryRunResponse, Status> {
-    let Call {
-        key,
-        principal,
-        scopes,
-        ..
-    } = request.call();
-    let request = request.into_inner();
-    let run = request.run_id.clone();
-    let tasks = rpc
-        .runs
-        .look(&run, |state| (state.ended(), earlier(state)))
-        .await?;
-    let (true, tasks) = tasks else {
-        return Err(Error::RunNotEnded(run).into());
-    };
-    let accepted = crate::journal::accepted(rpc.runs.journal(), &run).await?;
-    let from = if request.version == "current" {
-        From::Stored {
-            name: accepted.workflow.clone(),
-            version: 0,
-        }
-    } else {
-        From::File {
-            source: accepted.source.clone(),
-            file_name: accepted.file_name.clone(),
-            dialect: gearmesh_workflow::Dialect::from_name(&accepted.dialect),
-        }
-    };
-    let inputs = serde_json::from_slice(&accepted.inputs).unwrap_or_default();
-    let mut start = Start {
-        inputs,
-        folder: accepted.folder.clone(),
-        key,
-        principal,
-        scopes,
-        priority: accepted.priority,
-        trigger: serde_json::from_slice(&accepted.trigger).ok(),
-        scheduled_ms: accepted.scheduled_ms,
-        ..Start::of(from)
-    };
-    let workflow = start.workflow(&rpc.runs).await?;
-    let own = workflow.tasks_of(0);
-    let ended = |id: &str| tasks.iter().find(|e| e.id == id).map(|e| e.status);
-    let position = |id: &str| own.iter().position(|t| t.id == id);
-    let again: BTreeSet<usize> = match request.from_task.as_str() {
-        "" => {
-            let kept = |id: &str| matches!(ended(id), Some(TaskStatus::Succeeded));
-            let failed = (0..own.len()).filter(|t| !kept(&own[*t].id));
-            failed.flat_map(|task| after(&workflow, task)).collect()
-        }
-        id => {
-            let Some(task) = position(id) else {
-                let task = id.to_owned();
-                return Err(Error::TaskNotFound { run, task }.into());
-            };
-            if request.scope == "task" {
-                BTreeSet::from([task])
-            } else {
-                after(&workflow, task)
-            }
-        }
-    };
-    let catalog = rpc.runs.context().catalog();
-    let planned = gearmesh_workflow::plan(&workflow, &catalog);
-    let shown_again = again.iter().map(|task| {
-        let id = own[*task].id.clone();
-        let effect = planned.tasks.iter().find(|t| t.id == id);
-        let effect = effect.and_then(|t| t.effect).map(|e| e.as_str().to_owned());
-        api::Again {
-            repeats: ended(&id) == Some(TaskStatus::Succeeded),
-            effect: effect.unwrap_or_default(),
-            task: id,
-        }
-    });
-    let reused = (0..own.len())
-        .filter(|t| !again.contains(t) && ended(&own[*t].id) == Some(TaskStatus::Succeeded))
-        .map(|t| own[t].id.clone());
-    let mut answer = api::RetryRunResponse {
-        run: None,
-        reused: reused.collect(),
-        again: shown_again.collect(),
-    };
-    if request.preview {
-        return Ok(answer);
-    }
-    start.part = Some(Part { run, tasks: again });
-    let run = start.begin(&rpc.runs).await?;
-    answer.run = Some(shown(rpc, &run).await?);
-    Ok(answer)
 }

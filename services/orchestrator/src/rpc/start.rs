@@ -80,7 +80,7 @@ fn dedupe(
     match (key, window_ms) {
         ("", 0) | (_, 0) => Ok(None),
         ("", _) => Err(Error::Parameters("`dedupeWindow` needs `dedupeKey`".into())),
-        (_, ms) if ms < 0 || ms > DEDUPE_MAX_MS => {
+        (_, ms) if !(0..=DEDUPE_MAX_MS).contains(&ms) => {
             let text = "`dedupeWindow` must be from 0 to 30 days";
             Err(Error::Parameters(text.into()))
         }

@@ -41,103 +41,84 @@ pub(crate) fn event(
             note: entered.stage.clone(),
             ..of_run("running")
         },
-        Fact::Opened(opened) => api::WatchRunResponse {
-            task: opened.task.clone(),
-            path: opened.path.clone(),
-            item: opened.item,
-            status: "running".to_owned(),
-            ..base
-        },
-        Fact::Waiting(waiting) => {
-            let what: Value = serde_json::from_slice(&waiting.what).unwrap_or_default();
-            let kind = what.get("kind").and_then(Value::as_str);
-            api::WatchRunResponse {
-                task: waiting.task.clone(),
-                path: waiting.path.clone(),
-                item: waiting.item,
-                status: "waiting".to_owned(),
-                attempt: waiting.attempt,
-                duration: waiting
-                    .due_ms
-                    .map(|due| render::duration(due - record.time_ms)),
-                note: kind.unwrap_or_default().to_owned(),
-                ..base
-            }
-        }
-        Fact::Doubted(doubted) => api::WatchRunResponse {
-            task: doubted.task.clone(),
-            path: doubted.path.clone(),
-            item: doubted.item,
-            status: "waiting".to_owned(),
-            attempt: doubted.attempt,
-            error: doubted
-                .problem
-                .as_ref()
-                .map(|p| render::error(&Problem::from(p), None, None)),
-            note: "decision".to_owned(),
-            ..base
-        },
-        Fact::Signalled(signalled) => {
-            let signal: Value = serde_json::from_slice(&signalled.signal).unwrap_or_default();
-            let by = signal.get("by").and_then(Value::as_str);
-            api::WatchRunResponse {
-                task: signalled.task.clone(),
-                path: signalled.path.clone(),
-                item: signalled.item,
-                status: "waiting".to_owned(),
-                note: by.unwrap_or_default().to_owned(),
-                ..base
-            }
-        }
-        Fact::Leased(leased) => api::WatchRunResponse {
-            task: leased.task.clone(),
-            path: leased.path.clone(),
-            item: leased.item,
-            status: if leased.undo { "undoing" } else { "running" }.to_owned(),
-            attempt: leased.attempt,
-            ..base
-        },
-        Fact::BackedOff(backed) => api::WatchRunResponse {
-            task: backed.task.clone(),
-            path: backed.path.clone(),
-            item: backed.item,
-            status: if backed.repeated {
-                "repeating"
-            } else {
-                "retrying"
-            }
-            .to_owned(),
-            attempt: backed.attempt,
-            error: backed
-                .problem
-                .as_ref()
-                .map(|p| render::error(&Problem::from(p), None, None)),
-            duration: Some(render::duration(backed.due_ms - record.time_ms)),
-            ..base
-        },
-        Fact::Expanded(expanded) => {
-            let items: Vec<Value> = serde_json::from_slice(&expanded.items).unwrap_or_default();
-            api::WatchRunResponse {
-                task: expanded.task.clone(),
-                path: expanded.path.clone(),
-                status: "running".to_owned(),
-                note: plural(items.len(), "item"),
-                ..base
-            }
-        }
-        Fact::Ended(ended) => ended_event(state, ended, base),
         Fact::Cancelling(_) => of_run("cancelling"),
         Fact::Closed(closed) => api::WatchRunResponse {
-            error: closed
-                .problem
-                .as_ref()
-                .map(|p| render::error(&Problem::from(p), None, None)),
+            error: shown(closed.problem.as_ref()),
             duration: Some(render::duration(record.time_ms - state.accepted_ms)),
             run: Some(render::run(state, record.time_ms)),
             ..of_run(&closed.status)
         },
+        Fact::Ended(ended) => ended_event(state, ended, base),
         Fact::Ignored(_) | Fact::Decided(_) => return None,
+        of_task => task_event(of_task, record.time_ms, base),
     })
+}
+
+fn shown(problem: Option<&journal::Problem>) -> Option<api::Error> {
+    problem.map(|p| render::error(&Problem::from(p), None, None))
+}
+
+/// A change of a task that has not ended by it.
+fn task_event(fact: &Fact, time_ms: i64, base: api::WatchRunResponse) -> api::WatchRunResponse {
+    let at = |task: &str, path: &[u32], item: Option<u32>, status: &str| api::WatchRunResponse {
+        task: task.to_owned(),
+        path: path.to_vec(),
+        item,
+        status: status.to_owned(),
+        ..base.clone()
+    };
+    let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+    let word = |value: &Value, name: &str| {
+        let word = value.get(name).and_then(Value::as_str);
+        word.unwrap_or_default().to_owned()
+    };
+    match fact {
+        Fact::Opened(opened) => at(&opened.task, &opened.path, opened.item, "running"),
+        Fact::Waiting(waiting) => api::WatchRunResponse {
+            attempt: waiting.attempt,
+            duration: waiting.due_ms.map(|due| render::duration(due - time_ms)),
+            note: word(&json(&waiting.what), "kind"),
+            ..at(&waiting.task, &waiting.path, waiting.item, "waiting")
+        },
+        Fact::Doubted(doubted) => api::WatchRunResponse {
+            attempt: doubted.attempt,
+            error: shown(doubted.problem.as_ref()),
+            note: "decision".to_owned(),
+            ..at(&doubted.task, &doubted.path, doubted.item, "waiting")
+        },
+        Fact::Signalled(signalled) => api::WatchRunResponse {
+            note: word(&json(&signalled.signal), "by"),
+            ..at(&signalled.task, &signalled.path, signalled.item, "waiting")
+        },
+        Fact::Leased(leased) => {
+            let status = if leased.undo { "undoing" } else { "running" };
+            api::WatchRunResponse {
+                attempt: leased.attempt,
+                ..at(&leased.task, &leased.path, leased.item, status)
+            }
+        }
+        Fact::BackedOff(backed) => {
+            let status = if backed.repeated {
+                "repeating"
+            } else {
+                "retrying"
+            };
+            api::WatchRunResponse {
+                attempt: backed.attempt,
+                error: shown(backed.problem.as_ref()),
+                duration: Some(render::duration(backed.due_ms - time_ms)),
+                ..at(&backed.task, &backed.path, backed.item, status)
+            }
+        }
+        Fact::Expanded(expanded) => {
+            let items = json(&expanded.items).as_array().map_or(0, Vec::len);
+            api::WatchRunResponse {
+                note: plural(items, "item"),
+                ..at(&expanded.task, &expanded.path, None, "running")
+            }
+        }
+        _ => base,
+    }
 }
 
 fn ended_event(

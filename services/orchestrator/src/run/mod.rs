@@ -18,7 +18,7 @@ mod tools;
 mod watch;
 
 pub(crate) use load::resume;
-pub(crate) use part::{Part, after, before, earlier};
+pub(crate) use part::{Earlier, Part, after, before, earlier};
 pub(crate) use runs::Runs;
 pub(crate) use start::{From, Start};
 pub(crate) use tools::Known;

@@ -32,6 +32,11 @@ impl Tools for Known<'_> {
             .unwrap_or_default()
     }
 
+    fn takes_connection(&self, tool: &str) -> bool {
+        let found = self.catalog.get(tool);
+        found.is_none_or(|found| found.tool.connection.is_some())
+    }
+
     fn undo(&self, tool: &str, params: &Value, result: &Value) -> Option<Prepared> {
         let undo = self.catalog.get(tool)?.tool.undo.clone()?;
         let undoing = self.catalog.get(&undo.tool)?.tool;
