@@ -169,6 +169,7 @@ async fn compare(client: &Client, name: &str, file: &str, text: &str) -> Result<
     };
     if field(&stored, "state") == "deleted" {
         return Err(Error::Conflict {
+            code: "WORKFLOW_DISABLED",
             message: format!("workflow `{name}` of `{}` is deleted", printable(file)),
             help: format!("gearmesh workflow restore {name}, then apply again"),
         });

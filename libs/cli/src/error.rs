@@ -13,6 +13,9 @@ use crate::client::built_in;
 use crate::exit::Exit;
 use crate::starter::StartError;
 
+/// The code of a folder that another process serves, with settings of its own.
+pub(crate) const SERVED_ALREADY: &str = "SERVED_ALREADY";
+
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -29,9 +32,13 @@ pub(crate) enum Error {
         message: String,
         help: Option<String>,
     },
-    /// Another process has what is wanted, in another way.
+    /// What is wanted is there in another way.
     #[error("{message}")]
-    Conflict { message: String, help: String },
+    Conflict {
+        code: &'static str,
+        message: String,
+        help: String,
+    },
     /// A file cannot be read.
     #[error("cannot read `{}`: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
@@ -206,8 +213,7 @@ impl Error {
     fn code(&self) -> String {
         let fixed = match self {
             Self::Usage { .. } => "USAGE",
-            Self::NotFound { code, .. } => code,
-            Self::Conflict { .. } => "SERVED_ALREADY",
+            Self::NotFound { code, .. } | Self::Conflict { code, .. } => code,
             Self::Read { .. } => "FILE_NOT_READABLE",
             Self::Write { .. } | Self::Output { .. } => "NOT_WRITABLE",
             Self::Closed => "CLOSED",
@@ -305,6 +311,7 @@ impl Error {
                 help: None,
             },
             Self::Conflict {
+                code: SERVED_ALREADY,
                 message: text(),
                 help: text(),
             },

@@ -108,6 +108,7 @@ pub(crate) fn unheeded(output: &mut Output, flags: &[&str], url: &str) {
 fn heed(app: &mut App, wants: Wants, url: &str) -> Result<(), Error> {
     if wants.roots && !app.globals.root.is_empty() {
         return Err(Error::Conflict {
+            code: crate::error::SERVED_ALREADY,
             message: format!("--root has no effect: {url} serves with its own settings"),
             help: "stop that server, or start it with --root".to_owned(),
         });

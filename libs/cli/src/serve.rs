@@ -87,6 +87,7 @@ pub(crate) async fn demo(app: &mut App, connections: PathBuf) -> Result<Exit, Er
 fn already(app: &mut App, args: &DevArgs, url: &str) -> Result<Exit, Error> {
     if let Some(command) = passing(&app.globals.folder()) {
         return Err(Error::Conflict {
+            code: crate::error::SERVED_ALREADY,
             message: format!(
                 "`gearmesh {}` serves this folder at {url} and ends with its work",
                 printable(&command)

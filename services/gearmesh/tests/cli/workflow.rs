@@ -156,7 +156,8 @@ fn workflow_is_disabled_deleted_and_restored() {
         .gearmesh(&["workflow", "apply", "greet.workflow.yaml", "-y"])
         .with(6);
     assert!(
-        applied.err.contains("workflow restore greet"),
+        applied.err.contains("error[WORKFLOW_DISABLED]")
+            && applied.err.contains("workflow restore greet"),
         "{applied:#?}"
     );
     let restored = folder.gearmesh(&["workflow", "restore", "greet"]).with(0);
