@@ -1,12 +1,16 @@
 //! The result document: how a run stands, in the protocol's types.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use prost_types::{Duration, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use gearmesh_api::orchestrator::v1 as api;
 use gearmesh_api::tool::v1::Json;
+use gearmesh_catalog::json;
 use gearmesh_workflow::{Dialect, Graph, Workflow};
 
 use crate::plan::{Instance, InstanceStatus, Phase, Problem, ROOT, State, TaskState, TaskStatus};
@@ -189,7 +193,7 @@ fn oktyv_task(
         if let Some(limit) = limit.filter(|_| is_late(error)) {
             let ms = limit.as_millis();
             error.message = format!("Task '{}' timed out after {ms}ms", task.task_id);
-            error.details = Some(to_json(&json!({"cause": error.code})));
+            error.details = Some(to_json(&serde_json::json!({"cause": error.code})));
             error.code = TASK_TIMEOUT.to_owned();
         }
     }
@@ -210,9 +214,9 @@ pub(crate) fn dag(workflow: &Workflow) -> Value {
     let levels: Vec<Vec<&str>> = levels.iter().map(|l| l.iter().map(id).collect()).collect();
     let edges: Vec<Value> = edges
         .iter()
-        .map(|e| json!({"from": id(&e.from), "to": id(&e.to)}))
+        .map(|e| serde_json::json!({"from": id(&e.from), "to": id(&e.to)}))
         .collect();
-    json!({"levels": levels, "edges": edges})
+    serde_json::json!({"levels": levels, "edges": edges})
 }
 
 /// Counts the tasks of the graph: no items, and nothing inside of groups.
@@ -311,7 +315,7 @@ impl Drawing<'_> {
         };
         self.result(at, &mut shown);
         if let Some(frame) = only.and_then(|i| i.frame) {
-            shown.tasks = self.frame(frame);
+            shown.tasks = inner(&self.frame(frame));
         }
         if !ended {
             waits(task, &mut shown);
@@ -337,6 +341,23 @@ impl Drawing<'_> {
             shown.result = Some(shown_as);
         }
     }
+}
+
+/// The tasks inside of a group, each written as a task: a message that held itself would
+/// have a schema without an end.
+fn inner(tasks: &HashMap<String, api::Task>) -> Option<Json> {
+    static TASK: OnceLock<Option<MessageDescriptor>> = OnceLock::new();
+    let task = TASK.get_or_init(|| {
+        let pool = DescriptorPool::decode(gearmesh_api::DESCRIPTORS).ok()?;
+        pool.get_message_by_name("gearmesh.orchestrator.v1.Task")
+    });
+    let task = task.as_ref()?;
+    let written = tasks.iter().filter_map(|(id, inner)| {
+        let bytes = inner.encode_to_vec();
+        let message = DynamicMessage::decode(task.clone(), bytes.as_slice()).ok()?;
+        Some((id.clone(), json::encode(&message)))
+    });
+    Some(to_json(&Value::Object(written.collect())))
 }
 
 /// What stands for the result of a task with `sensitive`.

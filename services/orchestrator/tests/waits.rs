@@ -325,6 +325,7 @@ tasks:
     let request = gearmesh_api::orchestrator::v1::GetArtifactRequest {
         run_id: id.clone(),
         name: "hits-1.json".into(),
+        after: String::new(),
     };
     let mut stream = client(&mesh)
         .get_artifact(request)
@@ -334,10 +335,12 @@ tasks:
     let piece = stream.message().await.expect("a piece").expect("one");
     let content: Value = serde_json::from_slice(&piece.data).expect("JSON");
     assert_eq!(content, json!({"x": [1, 2]}));
+    assert_eq!(piece.cursor, piece.data.len().to_string());
     assert_eq!(piece.mime, "application/json");
     let missing = gearmesh_api::orchestrator::v1::GetArtifactRequest {
         run_id: id,
         name: "no".into(),
+        after: String::new(),
     };
     let refused = client(&mesh).get_artifact(missing).await.expect_err("none");
     assert_eq!(Failure::of(&refused).reason, "ARTIFACT_NOT_FOUND");

@@ -47,7 +47,17 @@ pub(super) async fn update_workflow(
     request: Request<api::UpdateWorkflowRequest>,
 ) -> Result<api::UpdateWorkflowResponse, Status> {
     let author = request.call().principal;
-    let request = request.into_inner();
+    let mut request = request.into_inner();
+    let mask = request.update_mask.take().unwrap_or_default().paths;
+    let known = ["source", "file_name", "comment"];
+    if let Some(other) = mask.iter().find(|path| !known.contains(&path.as_str())) {
+        let text =
+            format!("`updateMask` names `{other}`; a change has source, fileName and comment");
+        return Err(Error::Parameters(text).into());
+    }
+    if !mask.is_empty() && !mask.iter().any(|path| path == "comment") {
+        request.comment = String::new();
+    }
     let update = Update {
         workflow: request.workflow,
         etag: text(request.etag),
