@@ -1,10 +1,11 @@
 //! The result document: how a run stands, in the protocol's types.
 
-use std::collections::HashMap;
+mod tasks;
+
 use std::sync::OnceLock;
 
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use prost_reflect::{DescriptorPool, DynamicMessage};
 use prost_types::{Duration, Timestamp};
 use serde_json::{Map, Value};
 
@@ -13,7 +14,9 @@ use gearmesh_api::tool::v1::Json;
 use gearmesh_catalog::json;
 use gearmesh_workflow::{Dialect, Graph, Workflow};
 
-use crate::plan::{Instance, InstanceStatus, Phase, Problem, ROOT, State, TaskState, TaskStatus};
+use crate::plan::{Phase, Problem, ROOT, State, TaskStatus};
+pub(crate) use tasks::status;
+use tasks::{handlers, tasks};
 
 /// The code of a task whose time was over.
 const TASK_TIMEOUT: &str = "TASK_TIMEOUT";
@@ -237,214 +240,6 @@ fn summary(state: &State) -> api::Summary {
     summary
 }
 
-/// Results within one document, in bytes of JSON: the document must fit into one
-/// message.
-const RESULTS_MAX: usize = 12 * 1024 * 1024;
-
-/// Draws the tasks of a run.
-struct Drawing<'a> {
-    state: &'a State,
-    now_ms: i64,
-    /// Bytes of results that the document still takes.
-    room: usize,
-}
-
-/// The tasks by id. Results that would make the document too large are left out,
-/// later tasks first, and marked so.
-fn tasks(state: &State, now_ms: i64) -> HashMap<String, api::Task> {
-    let mut drawing = Drawing {
-        state,
-        now_ms,
-        room: RESULTS_MAX,
-    };
-    drawing.frame(ROOT)
-}
-
-/// The tasks of the handlers.
-fn handlers(state: &State, now_ms: i64) -> HashMap<String, api::Task> {
-    let mut drawing = Drawing {
-        state,
-        now_ms,
-        room: RESULTS_MAX / 4,
-    };
-    let frames = state.handlers.iter().map(|(_, frame)| *frame);
-    frames.flat_map(|frame| drawing.frame(frame)).collect()
-}
-
-impl Drawing<'_> {
-    fn frame(&mut self, frame: usize) -> HashMap<String, api::Task> {
-        let tasks = self.state.tasks_of(frame);
-        tasks
-            .map(|task| (self.state.task(task).id.clone(), self.task(task)))
-            .collect()
-    }
-
-    fn task(&mut self, at: usize) -> api::Task {
-        let (state, task) = (self.state, &self.state.tasks[at]);
-        let definition = state.task(at);
-        let ended = task.ended();
-        let only = task.instances.first().filter(|_| task.items.is_none());
-        let took = task
-            .start_ms
-            .map(|s| duration(task.end_ms.unwrap_or(self.now_ms) - s));
-        let mut shown = api::Task {
-            task_id: definition.id.clone(),
-            status: status(task).to_owned(),
-            start_time: task.start_ms.map(timestamp),
-            end_time: task.end_ms.map(timestamp),
-            duration: if task.status == TaskStatus::Skipped {
-                Some(duration(0))
-            } else {
-                took
-            },
-            attempts: task.attempts(),
-            error: task
-                .problem
-                .as_ref()
-                .filter(|_| ended)
-                .map(|p| error(p, Some(definition.id.clone()), Some(task.attempts()))),
-            reason: text(&task.reason),
-            items: task.items.as_ref().map(|_| items(task)),
-            errors: item_errors(task),
-            substituted: task.substituted.then_some(true),
-            reused: task.reused.then_some(true),
-            cached: only.filter(|i| i.cached).map(|_| true),
-            undo: undo(task),
-            rounds: only.map(|i| i.rounds).filter(|n| *n > 0).map(|n| n + 1),
-            ..api::Task::default()
-        };
-        self.result(at, &mut shown);
-        if let Some(frame) = only.and_then(|i| i.frame) {
-            shown.tasks = inner(&self.frame(frame));
-        }
-        if !ended {
-            waits(task, &mut shown);
-        }
-        shown
-    }
-
-    fn result(&mut self, at: usize, shown: &mut api::Task) {
-        let task = &self.state.tasks[at];
-        let result = task.view.get("result");
-        let Some(result) = result.filter(|_| task.status == TaskStatus::Succeeded) else {
-            return;
-        };
-        if self.state.task(at).sensitive {
-            shown.result = Some(to_json(&SENSITIVE.into()));
-            return;
-        }
-        let shown_as = to_json(result);
-        if shown_as.text.len() > self.room {
-            shown.result_omitted = Some(true);
-        } else {
-            self.room -= shown_as.text.len();
-            shown.result = Some(shown_as);
-        }
-    }
-}
-
-/// The tasks inside of a group, each written as a task: a message that held itself would
-/// have a schema without an end.
-fn inner(tasks: &HashMap<String, api::Task>) -> Option<Json> {
-    static TASK: OnceLock<Option<MessageDescriptor>> = OnceLock::new();
-    let task = TASK.get_or_init(|| {
-        let pool = DescriptorPool::decode(gearmesh_api::DESCRIPTORS).ok()?;
-        pool.get_message_by_name("gearmesh.orchestrator.v1.Task")
-    });
-    let task = task.as_ref()?;
-    let written = tasks.iter().filter_map(|(id, inner)| {
-        let bytes = inner.encode_to_vec();
-        let message = DynamicMessage::decode(task.clone(), bytes.as_slice()).ok()?;
-        Some((id.clone(), json::encode(&message)))
-    });
-    Some(to_json(&Value::Object(written.collect())))
-}
-
-/// What stands for the result of a task with `sensitive`.
-pub(crate) const SENSITIVE: &str = "«sensitive»";
-
-/// What a task waits for that has not ended.
-fn waits(task: &TaskState, shown: &mut api::Task) {
-    let mut waiting = task.instances.iter();
-    let waits =
-        |i: &&Instance| matches!(i.status, InstanceStatus::Waiting | InstanceStatus::Unknown);
-    let Some(instance) = waiting.find(waits) else {
-        return;
-    };
-    let kind = match instance.status {
-        InstanceStatus::Unknown => Some("decision"),
-        _ => instance.what.get("kind").and_then(Value::as_str),
-    };
-    shown.waits_for = kind.map(str::to_owned);
-    shown.waits_until =
-        (kind.is_some() && instance.due_ms != i64::MAX).then(|| timestamp(instance.due_ms));
-}
-
-fn undo(task: &TaskState) -> Option<String> {
-    let tried: Vec<bool> = task.instances.iter().filter_map(|i| i.undone).collect();
-    let word = if tried.iter().all(|done| *done) {
-        "undone"
-    } else {
-        "failed"
-    };
-    (!tried.is_empty()).then(|| word.to_owned())
-}
-
-pub(crate) fn status(task: &TaskState) -> &'static str {
-    match task.status {
-        TaskStatus::Blocked => "pending",
-        TaskStatus::Active if task.start_ms.is_none() => "pending",
-        TaskStatus::Active if only_waits(task) => "waiting",
-        TaskStatus::Active => "running",
-        TaskStatus::Succeeded => "succeeded",
-        TaskStatus::Failed => "failed",
-        TaskStatus::Skipped => "skipped",
-        TaskStatus::Cancelled => "cancelled",
-    }
-}
-
-/// Whether nothing of a task is under way but waits for people, time, events or other runs.
-fn only_waits(task: &TaskState) -> bool {
-    let waits = |i: &Instance| match i.status {
-        InstanceStatus::Waiting => i.frame.is_none(),
-        status => status == InstanceStatus::Unknown,
-    };
-    let busy = |i: &Instance| {
-        matches!(i.status, InstanceStatus::Leased | InstanceStatus::Backoff)
-            || (i.status == InstanceStatus::Waiting && i.frame.is_some())
-    };
-    task.instances.iter().any(waits) && !task.instances.iter().any(busy)
-}
-
-fn items(task: &TaskState) -> api::Summary {
-    let of = |status| count(task.instances.iter().filter(|i| i.status == status).count());
-    api::Summary {
-        total: count(task.instances.len()),
-        succeeded: of(InstanceStatus::Succeeded),
-        failed: of(InstanceStatus::Failed) + of(InstanceStatus::Cancelled),
-        skipped: of(InstanceStatus::Skipped),
-    }
-}
-
-fn item_errors(task: &TaskState) -> Vec<api::ItemError> {
-    let Some(items) = &task.items else {
-        return Vec::new();
-    };
-    task.instances
-        .iter()
-        .enumerate()
-        .filter(|(_, i)| i.status == InstanceStatus::Failed)
-        .map(|(index, instance)| api::ItemError {
-            index: count(index),
-            item: items.get(index).map(to_json),
-            error: instance
-                .problem
-                .as_ref()
-                .map(|p| error(p, None, Some(instance.attempt))),
-        })
-        .collect()
-}
-
 pub(crate) fn error(problem: &Problem, task: Option<String>, attempt: Option<u32>) -> api::Error {
     api::Error {
         code: problem.code.clone(),
@@ -492,6 +287,23 @@ fn critical_path(state: &State) -> Vec<String> {
 
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// A message as every surface writes it; null when its type is not ours.
+fn written(name: &str, message: &impl Message) -> Value {
+    static POOL: OnceLock<Option<DescriptorPool>> = OnceLock::new();
+    let pool = POOL.get_or_init(|| DescriptorPool::decode(gearmesh_api::DESCRIPTORS).ok());
+    let known = pool
+        .as_ref()
+        .and_then(|pool| pool.get_message_by_name(name));
+    let bytes = message.encode_to_vec();
+    let message = known.and_then(|known| DynamicMessage::decode(known, bytes.as_slice()).ok());
+    message.map_or(Value::Null, |message| json::encode(&message))
+}
+
+/// The result document of a run as JSON.
+pub(crate) fn document(run: &api::Run) -> Json {
+    to_json(&written("gearmesh.orchestrator.v1.Run", run))
 }
 
 pub(crate) fn to_json(value: &Value) -> Json {

@@ -104,7 +104,7 @@ fn shown(case: &Case, tested: Tested, room: &mut usize) -> api::TestedCase {
         name: case.name.clone(),
         passed: tested.faults.is_empty(),
         faults: tested.faults,
-        run: (tested.state).map(|state| render::run(&state, tested.now_ms)),
+        run: (tested.state).map(|state| render::document(&render::run(&state, tested.now_ms))),
         calls: calls.collect(),
     };
     let size = shown.encoded_len();
