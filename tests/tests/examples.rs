@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use gearmesh_testkit::tree;
-use gearmesh_tests::{Caller, gearmesh};
+use gearmesh_tests::{Caller, Dev, gearmesh};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -259,6 +259,42 @@ async fn counter_goes_on_from_the_run_before() {
         let ran = gearmesh(folder.path(), &["run", &path("counter"), "-o", "json"]).await;
         assert_eq!(ran.json()["outputs"], outputs);
     }
+}
+
+/// Asks until the answer is there: a process on a busy machine takes its time.
+async fn asked(caller: &Caller, tool: &str, request: &Value, at: &str) -> Value {
+    for _ in 0..200 {
+        let mut answer = caller.call(tool, request).await;
+        match answer.pointer_mut(at).map(Value::take) {
+            None | Some(Value::Null) => {}
+            Some(found) => return found,
+        }
+    }
+    panic!("{tool} never answers {at}")
+}
+
+#[tokio::test]
+async fn larger_refund_waits_for_a_person() {
+    let mut dev = Dev::start(&[], &[]).await;
+    let caller = dev.caller().clone();
+    let file = path("refund-approval");
+    let source = std::fs::read_to_string(tree().join(&file)).expect("the example");
+    let start = json!({"source": source, "fileName": file,
+        "inputs": {"orderId": 7, "amount": 120, "callback": "/callback"}});
+    let started = caller.call("orchestrator.start_run", &start).await;
+    let run = json!({"runId": started["run"]["runId"]});
+    let question = asked(&caller, "orchestrator.list_approvals", &run, "/approvals/0").await;
+    assert_eq!(question["message"], "Refund 120 of 250.0 to Dorothy?");
+    let id = question["approvalId"].as_str().expect("an id");
+    let approve = ["approval", "approve", id, "--form", "note=broken"];
+    let answered = caller.gearmesh(&approve).await;
+    assert_eq!(answered.code, 0, "{}{}", answered.out, answered.err);
+    asked(&caller, "orchestrator.get_run", &run, "/run/endTime").await;
+    let run = caller.call("orchestrator.get_run", &run).await;
+    assert_eq!(run["run"]["status"], "succeeded", "{run}");
+    assert_eq!(run["run"]["outputs"], json!({"refunded": true}));
+    assert_eq!(run["run"]["tasks"]["answer"]["status"], "succeeded");
+    dev.stop().await;
 }
 
 // What a run before it left in the state engine decides what the next one does.
