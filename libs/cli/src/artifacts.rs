@@ -17,7 +17,10 @@ use crate::text::{field, printable};
 /// Lists what a run has kept.
 pub(crate) async fn list(output: &mut Output, client: &Client, run: &str) -> Result<(), Error> {
     let answer = client
-        .call("orchestrator.list_artifacts", json!({"runId": run, "pageSize": 200}))
+        .call(
+            "orchestrator.list_artifacts",
+            json!({"runId": run, "pageSize": 200}),
+        )
         .await?;
     let artifacts = answer.get("artifacts").and_then(Value::as_array);
     show(output, artifacts.map_or(&[][..], Vec::as_slice))
