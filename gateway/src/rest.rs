@@ -18,6 +18,7 @@ mod template;
 mod tools;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use http::{HeaderValue, StatusCode, header};
@@ -25,14 +26,15 @@ use prost_reflect::MessageDescriptor;
 use serde_json::Value;
 
 use gearmesh_api::tool::v1::CommonFault;
-use gearmesh_catalog::Tool;
+use gearmesh_catalog::{Binding, Tool};
 use gearmesh_fault::Refusal;
+use gearmesh_link::invoke_rpc;
 use gearmesh_runtime::Context;
 
 use self::accept::Format;
 use self::path::Path;
 use self::query::Query;
-use self::table::{Matched, Target, ToolRoute, Unmatched};
+use self::table::{Matched, RpcRoute, Target, ToolRoute, Unmatched};
 use crate::caller::Caller;
 use crate::deadline;
 use crate::page;
@@ -94,10 +96,14 @@ async fn routed(
     };
     match &matched.route.target {
         Target::Tool(route) => asked.route(route, &matched, body).await,
+        Target::Rpc(route) => asked.rpc(route, &matched, body).await,
         Target::Call => asked.by_name(&view, &matched, body).await,
         document => asked.document(document, &view, &matched),
     }
 }
+
+/// How long an RPC that is no tool may take: they read and write what the mesh keeps.
+const RPC_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request, taken apart.
 #[derive(Debug)]
@@ -126,27 +132,68 @@ impl Asked<'_> {
         body: Body,
     ) -> Result<Response, Refused> {
         let input = route.tool.method.input();
+        let params = self.params(&input, &route.binding, matched, body).await?;
+        let shape = Shape {
+            response_body: &route.binding.response_body,
+            member: route.member.as_ref(),
+        };
+        self.call(&route.tool, params, shape).await
+    }
+
+    /// An RPC that is no tool by a route of its own.
+    async fn rpc(
+        &self,
+        route: &RpcRoute,
+        matched: &Matched<'_>,
+        body: Body,
+    ) -> Result<Response, Refused> {
+        let rpc = &route.rpc;
+        let input = rpc.method.input();
+        let params = self.params(&input, &route.binding, matched, body).await?;
+        let caller = self.caller()?;
+        caller.may_use(rpc)?;
+        let mut call = call::of(&self.parts.headers, self.asker, caller)?;
+        call.timeout = Some(call.timeout.map_or(RPC_TIMEOUT, |t| t.min(RPC_TIMEOUT)));
+        let link = self.cx.link(&rpc.engine)?;
+        let answer = invoke_rpc(&link, rpc, params, &call).await?;
+        let shape = Shape {
+            response_body: &route.binding.response_body,
+            member: None,
+        };
+        Ok(self.answered(&rpc.method.output(), answer, shape))
+    }
+
+    /// What path, query and body give a request.
+    async fn params(
+        &self,
+        input: &MessageDescriptor,
+        binding: &Binding,
+        matched: &Matched<'_>,
+        body: Body,
+    ) -> Result<Value, Refused> {
         let mut body = body::json(&self.parts.method, &self.parts.headers, body).await?;
         // Some clients cannot send a DELETE without a body.
         let empty = body
             .as_ref()
             .and_then(Value::as_object)
             .is_some_and(serde_json::Map::is_empty);
-        if route.binding.body.is_empty() && self.parts.method == http::Method::DELETE && empty {
+        if binding.body.is_empty() && self.parts.method == http::Method::DELETE && empty {
             body = None;
         }
-        let params = params::join(params::Parts {
-            input: &input,
-            body_field: &route.binding.body,
+        Ok(params::join(params::Parts {
+            input,
+            body_field: &binding.body,
             body,
             path: &matched.values,
             query: &self.query.fields,
-        })?;
-        let shape = Shape {
-            response_body: &route.binding.response_body,
-            member: route.member.as_ref(),
-        };
-        self.call(&route.tool, params, shape).await
+        })?)
+    }
+
+    /// Who calls.
+    fn caller(&self) -> Result<&Caller, Refusal> {
+        // INVARIANT: the gateway lets nobody come so far without a login.
+        (self.parts.extensions.get::<Caller>())
+            .ok_or_else(|| Refusal::new(CommonFault::Unauthenticated, "nobody has logged in"))
     }
 
     /// A tool by its id, MCP spelling or alias.
@@ -229,10 +276,7 @@ impl Asked<'_> {
             tool.streaming,
         )?;
         self.resume(tool, &mut params)?;
-        let caller = self.parts.extensions.get::<Caller>();
-        // INVARIANT: the gateway lets nobody come so far without a login.
-        let caller = caller
-            .ok_or_else(|| Refusal::new(CommonFault::Unauthenticated, "nobody has logged in"))?;
+        let caller = self.caller()?;
         caller.may_call(tool, &params)?;
         let call = call::of(&self.parts.headers, self.asker, caller)?;
         let link = self.cx.link(&tool.engine)?;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use gearmesh_catalog::{Binding, Catalog, Tool};
+use gearmesh_catalog::{Binding, Catalog, Rpc, Tool};
 use http::Method;
 
 use super::path::{Path, Segment};
@@ -30,6 +30,8 @@ pub(crate) struct Route {
 pub(crate) enum Target {
     /// A tool by a route of its own.
     Tool(Box<ToolRoute>),
+    /// An RPC that is no tool, by a route that its proto names.
+    Rpc(Box<RpcRoute>),
     /// A tool by its name in the path.
     Call,
     /// The list of tools.
@@ -50,6 +52,13 @@ pub(crate) struct ToolRoute {
     pub(crate) binding: Binding,
     /// Where what was created is found, when the call creates something.
     pub(crate) member: Option<Template>,
+}
+
+/// An RPC that is no tool behind one of its bindings.
+#[derive(Debug)]
+pub(crate) struct RpcRoute {
+    pub(crate) rpc: Rpc,
+    pub(crate) binding: Binding,
 }
 
 /// All routes of a catalogue.
@@ -126,6 +135,20 @@ impl Table {
                     &binding.template,
                     Target::Tool(Box::new(route)),
                 );
+            }
+        }
+        for rpc in catalog.rpcs().filter(|rpc| rpc.tool.is_none()) {
+            // What has no route of its own is for programs: they have gRPC.
+            let derived = format!("/v1/{}/", rpc.engine);
+            let one = !rpc.method.is_server_streaming() && !rpc.method.is_client_streaming();
+            let named = |b: &&Binding| one && !b.template.starts_with(&derived);
+            for binding in rpc.routes.iter().filter(named) {
+                let route = RpcRoute {
+                    rpc: rpc.clone(),
+                    binding: binding.clone(),
+                };
+                let target = Target::Rpc(Box::new(route));
+                table.add(&binding.method, &binding.template, target);
             }
         }
         table

@@ -55,3 +55,27 @@ async fn stored_workflow_is_a_resource() {
     let missing = served.get("/v1/workflows/other").await;
     assert_eq!(missing.reason(), (404, "WORKFLOW_NOT_FOUND".into()));
 }
+
+#[tokio::test]
+async fn question_is_answered_and_a_doubt_decided_over_rest() {
+    let served = Served::start().await;
+    let source = "name: ask\ntasks:\n  - {id: decide, approve: {message: 'Go?', approvers: [user:ada]}}\noutputs: {by: '${decide.result.approved}'}\n";
+    let run = served.post("/v1/runs", json!({"source": source})).await;
+    let run = run.json()["runId"].as_str().expect("an id").to_owned();
+    let decide = json!({"task": "decide", "decision": "fail"});
+    let refused = served.post(&format!("/v1/runs/{run}:decide"), decide).await;
+    assert_eq!(refused.reason(), (400, "DECISION_NOT_OPEN".into()));
+    let questions = served.get("/v1/approvals").await.json();
+    let id = questions["approvals"][0]["approvalId"]
+        .as_str()
+        .expect("a question");
+    let answer = json!({"approved": true, "note": "yes"});
+    let answered = served
+        .post(&format!("/v1/approvals/{id}:answer"), answer.clone())
+        .await;
+    assert_eq!(answered.json()["status"], "approved", "{answered:?}");
+    let again = served
+        .post(&format!("/v1/approvals/{id}:answer"), answer)
+        .await;
+    assert_eq!(again.reason(), (400, "APPROVAL_ANSWERED".into()));
+}

@@ -56,7 +56,7 @@ impl Planner<'_> {
 
     /// Lets an instance begin to wait.
     pub(crate) fn park(&mut self, task: usize, item: usize) {
-        match self.state.waiting_for(task, item) {
+        match self.state.waiting_for(task, item, self.moment.now_ms) {
             Ok((what, due_ms)) => {
                 let due_ms = due_ms.map(|d| self.moment.now_ms.saturating_add(d));
                 self.record_waiting(task, item, &what, due_ms);
@@ -258,7 +258,12 @@ impl Planner<'_> {
 
 impl State {
     /// What an instance is to wait for, and for how many milliseconds at most.
-    fn waiting_for(&self, task: usize, item: usize) -> Result<(Value, Option<i64>), Problem> {
+    fn waiting_for(
+        &self,
+        task: usize,
+        item: usize,
+        now_ms: i64,
+    ) -> Result<(Value, Option<i64>), Problem> {
         let definition = self.task(task);
         let view = self.view(task, item);
         let millis = |d: std::time::Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
@@ -295,7 +300,7 @@ impl State {
                             ..Problem::new("WAIT_INVALID", text)
                         }
                     })?;
-                    let wait = until.as_millisecond() - self.seen_ms;
+                    let wait = until.as_millisecond() - now_ms;
                     Ok((
                         json!({"kind": what::TIME, "until": written}),
                         Some(wait.max(0)),
