@@ -190,6 +190,8 @@ pub fn bind(
     let mut bound = Map::with_capacity(inputs.len());
     for input in inputs {
         let value = match (given.get(&input.name), &input.default) {
+            // What a run was started with before has null where nothing was given.
+            (Some(Value::Null), None) if !input.required => Value::Null,
             (Some(value), _) => {
                 errors.extend(
                     input

@@ -45,6 +45,22 @@ fn defaults_fill_and_absent_is_null() {
     );
 }
 
+/// What a run was started with can start another.
+#[test]
+fn null_is_as_good_as_absent_where_there_is_no_default() {
+    let first = workflow(FILE).bind_inputs(json!({"amount": 5}).as_object().expect("an object"));
+    let first = first.expect("they fit");
+    let again = workflow(FILE).bind_inputs(&first);
+    assert_eq!(again.expect("they fit again"), first);
+    bound(
+        &json!({"amount": null, "count": null}),
+        &expect![[r#"
+            INPUT_INVALID amount: input `amount`: expected number, found null []
+            INPUT_INVALID count: input `count`: expected integer, found null []
+        "#]],
+    );
+}
+
 #[test]
 fn every_wrong_input_is_named() {
     // WF-2.3, WF-9.18
