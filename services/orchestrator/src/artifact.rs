@@ -6,6 +6,7 @@ use serde_json::Value;
 use gearmesh_api::orchestrator::v1 as api;
 
 use crate::plan::{Instance, InstanceStatus, State, TaskState, sha256};
+use crate::sensitive;
 
 /// A larger result is shown as an artifact, in bytes of JSON.
 pub(crate) const SHOWN_MAX: usize = 256 * 1024;
@@ -29,14 +30,15 @@ pub(crate) fn artifacts(state: &State) -> Vec<Artifact> {
             let Some(result) = result_of(known, instance, item) else {
                 continue;
             };
-            let size = size(result);
+            let result = sensitive::shown_item(&state.workflow, state.task(task), result);
+            let size = size(&result);
             let name = match instance.save.as_str() {
                 "" if size <= SHOWN_MAX => continue,
                 "" => name_of(state, task, known, item),
                 name => name.to_owned(),
             };
             all.retain(|a| a.shown.name != name);
-            all.push(artifact(&state.run, id, &name, result));
+            all.push(artifact(&state.run, id, &name, &result));
         }
     }
     all.sort_by(|a, b| a.shown.name.cmp(&b.shown.name));

@@ -15,6 +15,7 @@ mod plan;
 mod render;
 mod rpc;
 mod run;
+mod sensitive;
 mod simulate;
 mod stored;
 mod why;

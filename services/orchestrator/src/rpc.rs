@@ -84,11 +84,18 @@ async fn forget_requests(runs: Runs) {
         let now = cx.clock().now_ms();
         let before = |kept: Duration| now - i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
         let journal = runs.journal();
-        if let Err(error) = journal
-            .purge_requests(before(REQUEST_KEPT), SWEEP_MAX)
-            .await
-        {
-            tracing::warn!(%error, "old request keys not forgotten");
+        loop {
+            match journal
+                .purge_requests(before(REQUEST_KEPT), SWEEP_MAX)
+                .await
+            {
+                Ok(forgotten) if forgotten >= u64::from(SWEEP_MAX) => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "old request keys not forgotten");
+                    break;
+                }
+            }
         }
         if let Err(error) = journal.purge_dedupe(now, SWEEP_MAX).await {
             tracing::warn!(%error, "old dedupe keys not forgotten");

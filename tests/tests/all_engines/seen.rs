@@ -26,6 +26,7 @@ const DIFFERENT: &[&str] = &[
     "date",
     // Who called: nobody on a laptop, the operator by certificate in a mesh.
     "publishedBy",
+    "actor",
 ];
 
 /// The stand-in web site listens on a port of its own each time.

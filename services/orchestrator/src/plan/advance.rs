@@ -171,6 +171,11 @@ pub(crate) trait Tools {
         String::new()
     }
 
+    /// Whether the one who started the run may see events.
+    fn may_listen(&self) -> Result<(), Problem> {
+        Ok(())
+    }
+
     /// Whether a tool takes a connection.
     fn takes_connection(&self, _tool: &str) -> bool {
         true

@@ -151,10 +151,12 @@ impl Planner<'_> {
                     "`repeat.until` was false in all of {rounds} rounds: {}",
                     repeat.until.text()
                 );
+                let mut details = serde_json::json!({"rounds": rounds});
+                if !self.state.task(task).sensitive {
+                    details["last"] = clipped(result);
+                }
                 let problem = Problem {
-                    details: Box::new(
-                        serde_json::json!({"rounds": rounds, "last": clipped(result)}),
-                    ),
+                    details: Box::new(details),
                     ..Problem::new("REPEAT_EXHAUSTED", text)
                 };
                 self.fail(task, item, attempt, problem);

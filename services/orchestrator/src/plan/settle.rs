@@ -185,6 +185,12 @@ impl Planner<'_> {
             (Ok(resolved), Ok(cache)) => (resolved, cache),
             (Err(problem), _) | (_, Err(problem)) => return self.fail(task, item, 0, problem),
         };
+        // The same call on behalf of the same one: a key alone could be chosen by anybody.
+        let cache = cache.map(|(key, ttl)| {
+            let hash = hex::encode(sha256(resolved.params.to_string().as_bytes()));
+            let who = &self.state.accepted.principal;
+            (format!("{key}\n{}\n{hash}\n{who}", resolved.tool), ttl)
+        });
         let instance = &self.state.tasks[task].instances[item];
         let (pass, attempt) = (instance.pass, instance.attempt + 1);
         // Only the instance that got a call can say later what became of it: it keeps

@@ -49,6 +49,9 @@ impl Planner<'_> {
             Some(what::WORKFLOW) => {
                 let child = self.child_of(task, item);
                 self.command(Command::StartChild(Box::new(child)));
+                if self.state.dying(self.state.tasks[task].frame) {
+                    self.command(Command::CancelChild { task, item });
+                }
             }
             _ => {}
         }
@@ -56,7 +59,14 @@ impl Planner<'_> {
 
     /// Lets an instance begin to wait.
     pub(crate) fn park(&mut self, task: usize, item: usize) {
-        match self.state.waiting_for(task, item, self.moment.now_ms) {
+        let waiting = self.state.waiting_for(task, item, self.moment.now_ms);
+        let admitted = waiting.and_then(|(what, due)| {
+            if what["kind"] == what::EVENT {
+                self.moment.tools.may_listen()?;
+            }
+            Ok((what, due))
+        });
+        match admitted {
             Ok((what, due_ms)) => {
                 let due_ms = due_ms.map(|d| self.moment.now_ms.saturating_add(d));
                 self.record_waiting(task, item, &what, due_ms);

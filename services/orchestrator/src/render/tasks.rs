@@ -9,6 +9,7 @@ use gearmesh_api::tool::v1::Json;
 
 use super::{count, duration, error, text, timestamp, to_json, written};
 use crate::plan::{Instance, InstanceStatus, ROOT, State, TaskState, TaskStatus};
+use crate::sensitive;
 
 /// Results within one document, in bytes of JSON: the document must fit into one
 /// message.
@@ -102,11 +103,8 @@ impl Drawing<'_> {
         let Some(result) = result.filter(|_| task.status == TaskStatus::Succeeded) else {
             return;
         };
-        if self.state.task(at).sensitive {
-            shown.result = Some(to_json(&SENSITIVE.into()));
-            return;
-        }
-        let shown_as = to_json(result);
+        let result = sensitive::shown(&self.state.workflow, self.state.task(at), result);
+        let shown_as = to_json(&result);
         if shown_as.text.len() > self.room {
             shown.result_omitted = Some(true);
         } else {
@@ -126,9 +124,6 @@ fn inner(tasks: &HashMap<String, api::Task>) -> Json {
 
 /// The message of a task.
 const TASK: &str = "gearmesh.orchestrator.v1.Task";
-
-/// What stands for the result of a task with `sensitive`.
-pub(crate) const SENSITIVE: &str = "«sensitive»";
 
 /// What a task waits for that has not ended.
 fn waits(task: &TaskState, shown: &mut api::Task) {

@@ -177,6 +177,7 @@ pub(super) async fn answer_approval(
         Err(Error::RunNotFound(_)) => return Err(not_found().into()),
         looked => looked??,
     };
+    let who = principal.clone();
     let vote = Vote {
         principal,
         approved: request.approved,
@@ -188,15 +189,22 @@ pub(super) async fn answer_approval(
         .await?;
     let approved = request.approved;
     let after = move |state: &State| {
-        let open = state.tasks.get(task).and_then(|t| t.instances.get(item));
-        let open = open.filter(|i| i.status == InstanceStatus::Waiting);
+        let instance = state.tasks.get(task).and_then(|t| t.instances.get(item))?;
+        // A vote that came too late is in no record.
+        let mut by = instance.signals.iter().filter_map(|s| s.get("by"));
+        by.find(|by| **by == who)?;
         let quorum = match &state.task(task).kind {
             Kind::Approve(approve) => approve.quorum,
             _ => 0,
         };
-        open.map(|i| quorum.saturating_sub(u32::try_from(i.signals.len()).unwrap_or(0)))
+        let open = instance.status == InstanceStatus::Waiting;
+        let votes = u32::try_from(instance.signals.len()).unwrap_or(0);
+        Some(open.then(|| quorum.saturating_sub(votes)))
     };
-    let missing = rpc.runs.look(&run, after).await?;
+    let Some(missing) = rpc.runs.look(&run, after).await? else {
+        let text = format!("the question `{id}` ended before this answer came");
+        return Err(Error::ApprovalAnswered(text).into());
+    };
     let status = match (approved, missing) {
         (false, _) => "rejected",
         (true, Some(_)) => "waiting",

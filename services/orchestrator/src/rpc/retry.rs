@@ -1,6 +1,6 @@
 //! Running a workflow again from a task on, with what had succeeded before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use tonic::{Request, Status};
 
@@ -47,7 +47,8 @@ pub(super) async fn retry_run(
 
 /// The start that the earlier run had, on behalf of this caller.
 fn start_of(call: Call, request: &api::RetryRunRequest, accepted: journal::Accepted) -> Start {
-    let from = if request.version == "current" {
+    let same = request.version != "current";
+    let from = if !same {
         From::Stored {
             name: accepted.workflow,
             version: 0,
@@ -68,6 +69,12 @@ fn start_of(call: Call, request: &api::RetryRunRequest, accepted: journal::Accep
         priority: accepted.priority,
         trigger: serde_json::from_slice(&accepted.trigger).ok(),
         scheduled_ms: accepted.scheduled_ms,
+        mock: accepted.mock,
+        pinned: if same {
+            accepted.pinned
+        } else {
+            HashMap::new()
+        },
         ..Start::of(from)
     }
 }

@@ -1,12 +1,14 @@
 //! Runs of sub-workflows, for the tasks that wait for them.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use gearmesh_api::journal::v1 as journal;
 use gearmesh_fault::Fault;
+use gearmesh_store::{ListRuns, parse_run, run_text};
 
 use crate::error::Error;
 use crate::plan::{Child, Phase, Problem, RunEnd, StartChild, State};
@@ -48,10 +50,15 @@ pub(crate) async fn run(
         return Some(refused(Problem::new("TOO_DEEP", text)));
     }
     if abort.is_cancelled() {
-        return Some(refused(Problem::new(
-            "RUN_CANCELLED",
-            "the run was cancelled",
-        )));
+        // One that an earlier process started goes on by itself, and must end first.
+        if let Some(run) = started_before(runs, &above).await {
+            if let Err(error) = runs.cancel(&run, false).await {
+                tracing::warn!(%run, %error, "the run of a sub-workflow cannot be cancelled");
+            }
+            return ended(runs, &child.workflow, &run).await;
+        }
+        let text = "the run was cancelled";
+        return Some(refused(Problem::new("RUN_CANCELLED", text)));
     }
     let inputs = match child.inputs {
         Value::Object(inputs) => inputs,
@@ -76,15 +83,57 @@ pub(crate) async fn run(
         Err(error) => return Some(refused(problem(&child.workflow, &error))),
     };
     tokio::select! {
-        ended = runs.wait(&run) => ended.ok().map(|state| told(&child.workflow, &state)),
+        ended = ended(runs, &child.workflow, &run) => ended,
         () = abort.cancelled() => {
             // Its end is waited for: what it has under way may still take effect.
             if let Err(error) = runs.cancel(&run, false).await {
                 tracing::warn!(%run, %error, "the run of a sub-workflow cannot be cancelled");
             }
-            runs.wait(&run).await.ok().map(|state| told(&child.workflow, &state))
+            ended(runs, &child.workflow, &run).await
         }
     }
+}
+
+/// Wait before a run is looked at again that could not be read.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How a run ended; none when this process stops before that.
+async fn ended(runs: &Runs, workflow: &str, run: &str) -> Option<Child> {
+    loop {
+        match runs.wait(run).await {
+            Ok(state) => return Some(told(workflow, &state)),
+            Err(_) if runs.context().shutdown().is_cancelled() => return None,
+            Err(error) => {
+                tracing::warn!(%run, %error, "the run of a sub-workflow cannot be read");
+                runs.context().clock().sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// The run that was started for a task before this process was, if there is one: under
+/// the same parent, for the same task and items.
+async fn started_before(runs: &Runs, above: &Above) -> Option<String> {
+    let parent = parse_run(&above.parent.run);
+    let filter = ListRuns {
+        parent,
+        ..ListRuns::default()
+    };
+    let children = runs.journal().list(&filter).await.ok()?;
+    for child in children.into_iter().filter(|c| c.ended_at_ms.is_none()) {
+        let run = run_text(child.run);
+        let wanted = above.parent.clone();
+        let same = runs.look(&run, move |state| {
+            let parent = state.accepted.parent.as_ref();
+            parent.is_some_and(|p| {
+                p.task == wanted.task && p.path == wanted.path && p.item == wanted.item
+            })
+        });
+        if same.await.unwrap_or(false) {
+            return Some(run);
+        }
+    }
+    None
 }
 
 fn refused(problem: Problem) -> Child {

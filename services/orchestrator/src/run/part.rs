@@ -46,6 +46,60 @@ pub(crate) fn earlier(state: &State) -> Vec<Earlier> {
         .collect()
 }
 
+/// Whether the results of the earlier run may be reused; how many passes its attempts
+/// have used up, since a user's own key must not answer with what was done then.
+pub(crate) async fn admitted(
+    runs: &Runs,
+    part: &Part,
+    workflow: &str,
+    principal: &str,
+    mock: bool,
+) -> Result<u32, Error> {
+    if part.run.is_empty() {
+        return Ok(0);
+    }
+    let seen = runs.look(&part.run, |state| Seen {
+        workflow: state.workflow.name.clone(),
+        principal: state.accepted.principal.clone(),
+        mock: state.accepted.mock,
+        sensitive: state.workflow.tasks.iter().any(|t| t.sensitive),
+        passes: state.accepted.passes_before + highest_pass(state),
+    });
+    let seen = seen.await?;
+    let refused = |text: String| Err(Error::Parameters(text));
+    if seen.workflow != workflow {
+        let run = &part.run;
+        let name = &seen.workflow;
+        return refused(format!(
+            "{run} ran `{name}`, so its results are none of `{workflow}`"
+        ));
+    }
+    if seen.mock != mock {
+        let text =
+            "results of a mock run are for mock runs alone, and those of a real one for real ones";
+        return refused(format!("{}: {text}", part.run));
+    }
+    if seen.sensitive && seen.principal != principal {
+        let text = "was started by somebody else and has sensitive results";
+        return refused(format!("{} {text}", part.run));
+    }
+    Ok(seen.passes)
+}
+
+/// What decides whether results may be reused.
+struct Seen {
+    workflow: String,
+    principal: String,
+    mock: bool,
+    sensitive: bool,
+    passes: u32,
+}
+
+fn highest_pass(state: &State) -> u32 {
+    let instances = state.tasks.iter().flat_map(|task| &task.instances);
+    instances.map(|i| i.pass).max().unwrap_or(1)
+}
+
 /// The task and all that need it.
 pub(crate) fn after(workflow: &Workflow, task: usize) -> BTreeSet<usize> {
     closure(task, &workflow.graph().dependents)

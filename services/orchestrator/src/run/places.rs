@@ -1,6 +1,7 @@
 //! Places of concurrency keys: how many runs with one key go at once.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gearmesh_store::RunId;
@@ -9,6 +10,9 @@ use gearmesh_store::RunId;
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     keys: Mutex<HashMap<String, Key>>,
+    /// Whether all that had a place before the start of this process are known: before
+    /// that nobody gets one.
+    complete: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -21,30 +25,59 @@ struct Key {
     held: HashMap<RunId, Vec<String>>,
 }
 
-/// Whether a run got a place at once.
+/// What a run wants of a key.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) run: RunId,
+    pub(crate) limit: u32,
+    pub(crate) priority: u32,
+    /// Keys that its family holds meanwhile.
+    pub(crate) held: Vec<String>,
+    /// Whether it waits when there is no place.
+    pub(crate) queues: bool,
+}
+
+/// What a run got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Got {
     /// It may begin.
     Place,
-    /// These have the places.
-    Taken(Vec<RunId>),
+    /// It waits, behind those that have the places.
+    Queued(Vec<RunId>),
+    /// There is no place, and it does not wait.
+    Taken,
+    /// It holds this key, and would wait for somebody who may wait for that.
+    Cycle(String),
 }
 
 impl Places {
-    /// Takes a place, unless there is none or others wait for one already.
-    pub(crate) fn take(&self, key: &str, limit: u32, run: RunId) -> Got {
+    /// Takes a place, else a place in the queue: under one lock, so that nobody who leaves
+    /// meanwhile is missed.
+    pub(crate) fn enter(&self, key: &str, wish: Wish) -> Got {
         let mut keys = self.lock();
         let known = keys.entry(key.to_owned()).or_default();
-        known.limit = limit;
-        if known.holders.contains(&run) {
+        known.limit = wish.limit;
+        if known.holders.contains(&wish.run) {
             return Got::Place;
         }
-        let full = known.holders.len() >= limit as usize;
-        if full || !known.waiting.is_empty() {
-            return Got::Taken(known.holders.clone());
+        let full = known.holders.len() >= wish.limit as usize;
+        if !full && known.waiting.is_empty() {
+            known.holders.push(wish.run);
+            return Got::Place;
         }
-        known.holders.push(run);
-        Got::Place
+        let holders = known.holders.clone();
+        if !wish.queues {
+            return Got::Taken;
+        }
+        if let Some(held) = cycle(&keys, key, &wish.held) {
+            return Got::Cycle(held);
+        }
+        let known = keys.entry(key.to_owned()).or_default();
+        known
+            .waiting
+            .insert((std::cmp::Reverse(wish.priority), wish.run));
+        known.held.insert(wish.run, wish.held);
+        Got::Queued(holders)
     }
 
     /// Notes that a run has a place: of a run that is taken up again, which had one.
@@ -73,27 +106,6 @@ impl Places {
         known.held.insert(run, held);
     }
 
-    /// The key by which a wait would never end: whoever waits for `key` and holds `held`
-    /// would wait for somebody who waits, maybe over others, for one of `held`.
-    pub(crate) fn cycle(&self, key: &str, held: &[String]) -> Option<String> {
-        let keys = self.lock();
-        let mut seen = BTreeSet::from([key.to_owned()]);
-        let mut next = vec![key.to_owned()];
-        while let Some(at) = next.pop() {
-            if held.contains(&at) {
-                return Some(at);
-            }
-            // Whoever has `at` may be waiting for another key.
-            for (other, known) in keys.iter() {
-                let waits = known.held.values().any(|held| held.contains(&at));
-                if waits && seen.insert(other.clone()) {
-                    next.push(other.clone());
-                }
-            }
-        }
-        None
-    }
-
     /// A run has ended, or waits no more. The runs that get a place by that.
     pub(crate) fn leave(&self, key: &str, run: RunId) -> Vec<RunId> {
         let mut keys = self.lock();
@@ -103,7 +115,11 @@ impl Places {
         known.holders.retain(|holder| *holder != run);
         known.waiting.retain(|(_, waiting)| *waiting != run);
         known.held.remove(&run);
-        let next = known.admit();
+        let next = if self.complete.load(Ordering::SeqCst) {
+            known.admit()
+        } else {
+            Vec::new()
+        };
         if known.holders.is_empty() && known.waiting.is_empty() {
             keys.remove(key);
         }
@@ -113,6 +129,7 @@ impl Places {
     /// The runs that wait and find a place: at a start, once all that have one are known.
     pub(crate) fn admit_all(&self) -> Vec<RunId> {
         let mut keys = self.lock();
+        self.complete.store(true, Ordering::SeqCst);
         keys.values_mut().flat_map(Key::admit).collect()
     }
 
@@ -146,54 +163,98 @@ impl Key {
     }
 }
 
+/// The key by which a wait would never end: whoever waits for `key` and holds `held`
+/// would wait for somebody who waits, maybe over others, for one of `held`.
+fn cycle(keys: &HashMap<String, Key>, key: &str, held: &[String]) -> Option<String> {
+    let mut seen = BTreeSet::from([key.to_owned()]);
+    let mut next = vec![key.to_owned()];
+    while let Some(at) = next.pop() {
+        if held.contains(&at) {
+            return Some(at);
+        }
+        // Whoever has `at` may be waiting for another key.
+        for (other, known) in keys {
+            let waits = known.held.values().any(|held| held.contains(&at));
+            if waits && seen.insert(other.clone()) {
+                next.push(other.clone());
+            }
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn id(n: RunId) -> RunId {
-        n
+    fn wish(run: RunId, priority: u32, held: &[&str]) -> Wish {
+        Wish {
+            run,
+            limit: 1,
+            priority,
+            held: held.iter().map(|key| (*key).to_owned()).collect(),
+            queues: true,
+        }
     }
 
-    #[test]
-    fn wait_that_would_never_end_is_seen() {
-        // WF-2.14, WF-9.19
+    fn places() -> Places {
         let places = Places::default();
-        let held = |key: &str| vec![key.to_owned()];
-        places.hold("x", 1, id(1));
-        places.hold("y", 1, id(2));
-        assert_eq!(places.cycle("y", &held("x")), None);
-        // A child of 1 waits for y; now a child of 2 must not wait for x.
-        places.queue("y", 1, 5, id(3), held("x"));
-        assert_eq!(places.cycle("x", &held("y")).as_deref(), Some("y"));
-        assert_eq!(places.cycle("z", &held("y")), None);
-        places.leave("y", id(3));
-        assert_eq!(places.cycle("x", &held("y")), None);
+        assert!(places.admit_all().is_empty());
+        places
     }
 
     #[test]
     fn places_are_given_by_priority_then_age() {
-        let places = Places::default();
-        assert_eq!(places.take("k", 1, id(1)), Got::Place);
-        assert_eq!(places.take("k", 1, id(1)), Got::Place, "again the same");
-        assert_eq!(places.take("k", 1, id(2)), Got::Taken(vec![id(1)]));
-        assert_eq!(places.take("other", 1, id(2)), Got::Place);
-        places.queue("k", 1, 5, id(3), Vec::new());
-        places.queue("k", 1, 5, id(2), Vec::new());
-        places.queue("k", 1, 9, id(4), Vec::new());
-        assert_eq!(places.leave("k", id(1)), [id(4)]);
-        assert!(places.leave("k", id(3)).is_empty(), "waits no more");
-        assert_eq!(places.leave("k", id(4)), [id(2)]);
-        assert!(places.leave("k", id(2)).is_empty());
-        assert_eq!(places.take("k", 1, id(5)), Got::Place);
+        // WF-2.13
+        let places = places();
+        assert_eq!(places.enter("k", wish(1, 5, &[])), Got::Place);
+        assert_eq!(
+            places.enter("k", wish(1, 5, &[])),
+            Got::Place,
+            "again the same"
+        );
+        let skips = Wish {
+            queues: false,
+            ..wish(2, 5, &[])
+        };
+        assert_eq!(places.enter("k", skips), Got::Taken);
+        assert_eq!(places.enter("other", wish(2, 5, &[])), Got::Place);
+        assert_eq!(places.enter("k", wish(3, 5, &[])), Got::Queued(vec![1]));
+        places.enter("k", wish(2, 5, &[]));
+        places.enter("k", wish(4, 9, &[]));
+        assert_eq!(places.leave("k", 1), [4]);
+        assert!(places.leave("k", 3).is_empty(), "waits no more");
+        assert_eq!(places.leave("k", 4), [2]);
+        assert!(places.leave("k", 2).is_empty());
+        assert_eq!(places.enter("k", wish(5, 5, &[])), Got::Place);
     }
 
     #[test]
-    fn nobody_overtakes_those_who_wait() {
+    fn nobody_gets_a_place_before_all_that_had_one_are_known() {
         let places = Places::default();
-        places.hold("k", 2, id(1));
-        places.queue("k", 2, 5, id(2), Vec::new());
-        assert_eq!(places.take("k", 2, id(3)), Got::Taken(vec![id(1)]));
-        assert_eq!(places.admit_all(), [id(2)]);
-        assert_eq!(places.holders("k"), [id(1), id(2)]);
+        places.hold("k", 1, 1);
+        places.queue("k", 1, 5, 2, Vec::new());
+        places.queue("k", 1, 5, 3, Vec::new());
+        assert!(places.leave("k", 1).is_empty(), "others may be read yet");
+        places.hold("k", 1, 4);
+        assert!(places.admit_all().is_empty());
+        assert_eq!(places.leave("k", 4), [2]);
+        assert_eq!(places.holders("k"), [2]);
+    }
+
+    #[test]
+    fn wait_that_would_never_end_is_seen() {
+        // WF-2.14
+        let places = places();
+        places.hold("x", 1, 1);
+        places.hold("y", 1, 2);
+        // A child of 1 waits for y; now a child of 2 must not wait for x.
+        assert_eq!(places.enter("y", wish(3, 5, &["x"])), Got::Queued(vec![2]));
+        assert_eq!(
+            places.enter("x", wish(4, 5, &["y"])),
+            Got::Cycle("y".into())
+        );
+        places.leave("y", 3);
+        assert_eq!(places.enter("x", wish(4, 5, &["y"])), Got::Queued(vec![1]));
     }
 }

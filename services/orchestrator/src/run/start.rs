@@ -1,6 +1,8 @@
 //! From a request to a durable run.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -16,7 +18,7 @@ use crate::run::children::Above;
 use crate::run::decide::decide;
 use crate::run::part::{self, Part};
 use crate::run::pin;
-use crate::run::places::Got;
+use crate::run::places::{Got, Wish};
 use crate::run::runs::Runs;
 use crate::stored::{self, Text};
 
@@ -63,6 +65,10 @@ pub(crate) struct Start {
     pub(crate) part: Option<Part>,
     /// The run whose task starts this one.
     pub(crate) above: Option<Above>,
+    /// Versions of other workflows that it must use.
+    pub(crate) pinned: HashMap<String, u32>,
+    /// W3C trace context of the call that starts it.
+    pub(crate) trace: String,
 }
 
 /// A workflow that was found and checked.
@@ -97,6 +103,8 @@ impl Start {
             mock: false,
             part: None,
             above: None,
+            pinned: HashMap::new(),
+            trace: String::new(),
         }
     }
 
@@ -110,11 +118,20 @@ impl Start {
 
     /// Checks the whole request, makes the run durable with its first ready
     /// tasks, and sets it going. Answers the run's id.
-    pub(crate) async fn begin(self, runs: &Runs) -> Result<String, Error> {
+    pub(crate) async fn begin(mut self, runs: &Runs) -> Result<String, Error> {
         let cx = runs.context();
         if cx.shutdown().is_cancelled() {
             return Err(Error::Stopping);
         }
+        self.trace = trace::current().unwrap_or_default();
+        // On its own: a caller that leaves in the middle must leave neither a place that
+        // nobody has nor a durable run that nobody drives.
+        let owned = runs.clone();
+        let begun = cx.spawn(async move { self.begun(&owned).await });
+        begun.await.map_err(|_| Error::Stopping)?
+    }
+
+    async fn begun(self, runs: &Runs) -> Result<String, Error> {
         let ready = self.ready(runs).await?;
         let prepared = self.prepared(runs, ready).await?;
         let id = prepared.id;
@@ -186,7 +203,7 @@ impl Start {
             .timeout
             .map(|t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
         let above = self.above.as_ref();
-        let handed_down = above.map(|a| a.pinned.clone()).unwrap_or_default();
+        let handed_down = above.map_or_else(|| self.pinned.clone(), |a| a.pinned.clone());
         let pinned = pin::pinned(runs, &workflow, handed_down).await?;
         let mut accepted = journal::Accepted {
             source: ready.text.source,
@@ -198,7 +215,7 @@ impl Start {
             inputs: Value::Object(inputs).to_string().into(),
             principal: self.principal().to_owned(),
             scopes: self.scopes.clone(),
-            trace: trace::current().unwrap_or_default(),
+            trace: self.trace.clone(),
             deadline_ms: limit.map(|l| now_ms.saturating_add(l)),
             priority: match self.priority {
                 0 => u32::from(workflow.priority),
@@ -232,8 +249,9 @@ impl Start {
         if let Some(concurrency) = &workflow.concurrency {
             accepted.place = key_of(&workflow, &roots)?;
             accepted.place_limit = concurrency.limit;
-            if accepted.inherited.contains(&accepted.place) {
-                // An ancestor has it for the whole family.
+            if accepted.inherited.contains(&accepted.place) || self.mock {
+                // An ancestor has it for the whole family; and what calls nothing is in
+                // nobody's way.
                 accepted.place = String::new();
             }
         }
@@ -267,29 +285,27 @@ impl Start {
         }
         // Those that were open before must have their places back first.
         runs.resumed().await;
-        let (key, limit) = (&accepted.place, concurrency.limit);
-        let holders = match runs.places().take(key, limit, prepared.id) {
-            Got::Place => return Ok(Placed::Begins),
-            Got::Taken(holders) => holders,
+        let key = &accepted.place;
+        let wish = Wish {
+            run: prepared.id,
+            limit: concurrency.limit,
+            priority: accepted.priority,
+            held: accepted.inherited.clone(),
+            queues: concurrency.on_conflict != OnConflict::Skip,
         };
-        if concurrency.on_conflict == OnConflict::Skip {
-            return Ok(Placed::Skipped);
-        }
-        let held = accepted.inherited.clone();
-        if let Some(other) = runs.places().cycle(key, &held) {
-            return Err(Error::ConcurrencyCycle {
+        match runs.places().enter(key, wish) {
+            Got::Place => Ok(Placed::Begins),
+            Got::Taken => Ok(Placed::Skipped),
+            Got::Cycle(held) => Err(Error::ConcurrencyCycle {
                 key: key.clone(),
-                held: other,
-            });
+                held,
+            }),
+            Got::Queued(holders) => {
+                let cancels = concurrency.on_conflict == OnConflict::CancelRunning;
+                let cancels = if cancels { holders } else { Vec::new() };
+                Ok(Placed::Queued { cancels })
+            }
         }
-        runs.places()
-            .queue(key, limit, accepted.priority, prepared.id, held);
-        if concurrency.on_conflict == OnConflict::CancelRunning {
-            return Ok(Placed::Queued { cancels: holders });
-        }
-        Ok(Placed::Queued {
-            cancels: Vec::new(),
-        })
     }
 
     /// Makes the run durable and sets it going.
@@ -307,7 +323,10 @@ impl Start {
         let mut decided = Decided::default();
         if let Some(part) = &self.part {
             prepared.accepted.reuses = part.run.clone();
-            prepared.accepted.passes_before = 1;
+            let workflow = &prepared.accepted.workflow;
+            let principal = self.principal();
+            prepared.accepted.passes_before =
+                part::admitted(runs, part, workflow, principal, self.mock).await?;
         }
         let workflow = Arc::new(prepared.workflow);
         let mut state = State::new(run.clone(), workflow, &prepared.accepted, now_ms);
@@ -346,29 +365,22 @@ impl Start {
             status: state.status().to_owned(),
             blobs,
         };
-        // On its own: a caller that leaves in the middle must not leave a durable run
-        // behind that nobody drives.
-        let owned = runs.clone();
-        let accepting = cx.spawn(async move {
-            let accepted = owned.journal().accept(new).await?;
-            match accepted {
-                Accepted::New if state.ended() => {
-                    crate::journal::close(owned.journal(), id, &state).await?;
-                    owned.finished(id, state);
-                }
-                Accepted::New => {
-                    owned.drive(id, state, decided.records, decided.commands, Vec::new());
-                }
-                Accepted::Existing(_) | Accepted::KeyReused(_) => {}
+        let accepted = runs.journal().accept(new).await?;
+        match accepted {
+            Accepted::New if state.ended() => {
+                crate::journal::close(runs.journal(), id, &state).await?;
+                runs.finished(id, state);
             }
-            Ok::<_, Error>(accepted)
-        });
-        let accepted = accepting.await.map_err(|_| Error::Stopping)??;
+            Accepted::New => {
+                runs.drive(id, state, decided.records, decided.commands, Vec::new());
+            }
+            Accepted::Existing(_) | Accepted::KeyReused(_) => {}
+        }
         if let (Accepted::New, Placed::Queued { cancels }) = (&accepted, placed) {
             // It may have got its place before it could be told.
             runs.admit_if_placed(id);
             for holder in cancels {
-                runs.cancel(&run_text(holder), false).await?;
+                cancel_soon(runs, run_text(holder));
             }
         }
         match accepted {
@@ -397,10 +409,43 @@ impl Start {
                 serde_json::json!([{"name": name, "version": version}, inputs])
             }
         };
+        let mut text = text.to_string();
+        // What is not given adds nothing: keys of earlier releases go on to answer.
+        let part = self.part.as_ref().map(|p| (&p.run, &p.tasks));
+        let more = serde_json::json!([
+            part,
+            self.mock,
+            self.trigger,
+            self.scheduled_ms,
+            self.priority
+        ]);
+        if more != serde_json::json!([null, false, null, null, 0]) {
+            text.push_str(&more.to_string());
+        }
         let mut hash = [0; 32];
-        hash.copy_from_slice(&sha256(text.to_string().as_bytes()));
+        hash.copy_from_slice(&sha256(text.as_bytes()));
         hash
     }
+}
+
+/// Tries to end a run that has a place may take, and the time between two of them: it may
+/// have been accepted a moment ago.
+const CANCELS_MAX: u32 = 50;
+const CANCEL_AGAIN: Duration = Duration::from_millis(100);
+
+/// Ends a run that has the place of another, which waits for it.
+fn cancel_soon(runs: &Runs, holder: String) {
+    let owned = runs.clone();
+    runs.context().spawn(async move {
+        for _ in 0..CANCELS_MAX {
+            match owned.cancel(&holder, false).await {
+                Ok(_) => return,
+                Err(error) => tracing::debug!(run = %holder, %error, "not ended yet"),
+            }
+            owned.context().clock().sleep(CANCEL_AGAIN).await;
+        }
+        tracing::warn!(run = %holder, "a run that has the place of another cannot be ended");
+    });
 }
 
 /// Whether a run may begin.

@@ -32,6 +32,23 @@ impl Tools for Known<'_> {
             .unwrap_or_default()
     }
 
+    fn may_listen(&self) -> Result<(), Problem> {
+        const NEEDED: &str = "events:read";
+        let Some(scopes) = &self.scopes else {
+            return Ok(());
+        };
+        if scopes.split_whitespace().any(|held| includes(held, NEEDED)) {
+            return Ok(());
+        }
+        let text = format!(
+            "waiting for an event needs the scope `{NEEDED}`, which the one who started this run does not have"
+        );
+        Err(Problem {
+            hint: format!("start the run with a login that has `{NEEDED}`"),
+            ..Problem::new("PERMISSION_DENIED", text)
+        })
+    }
+
     fn takes_connection(&self, tool: &str) -> bool {
         let found = self.catalog.get(tool);
         found.is_none_or(|found| found.tool.connection.is_some())

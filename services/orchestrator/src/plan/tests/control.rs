@@ -133,9 +133,11 @@ tasks:
   - {id: a, each: [x, y], tool: t.a, cache: {key: "k-${item}", ttl: 1h}}
 "#,
     );
-    let hits: Vec<_> = world.calls.iter().map(|c| c.cache.clone()).collect();
-    let of = |item: &str| Some((format!("k/a/k-{item}"), 3_600_000));
-    assert_eq!(hits, [of("x"), of("y")]);
+    let hits: Vec<_> = world.calls.iter().filter_map(|c| c.cache.clone()).collect();
+    let keys: Vec<&str> = hits.iter().map(|(key, _)| key.as_str()).collect();
+    // The same key of another tool, other parameters or somebody else is another.
+    assert!(keys[0].starts_with("k/a/k-x\nt.a\n") && keys[1].starts_with("k/a/k-y\nt.a\n"));
+    assert!(hits.iter().all(|(_, ttl)| *ttl == 3_600_000));
     world.reply("a[0]", Answer::Cached(json!({"old": 1})));
     world.reply("a[1]", done());
     let cached: Vec<bool> = world.state.tasks[0]
