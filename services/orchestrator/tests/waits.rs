@@ -6,7 +6,7 @@ use gearmesh_api::orchestrator::v1::orchestrator_service_client::OrchestratorSer
 use gearmesh_api::orchestrator::v1::{AnswerApprovalRequest, DecideTaskRequest};
 use gearmesh_api::tool::v1::Json;
 use gearmesh_fault::Failure;
-use gearmesh_link::{Link, names};
+use gearmesh_link::{Call, Link, names};
 use gearmesh_testkit::TestMesh;
 use serde_json::{Value, json};
 use tonic::Request;
@@ -364,4 +364,108 @@ async fn ten_thousand_items_run_and_more_do_not_begin() {
         let ended = status(&mesh, &id, "failed").await;
         assert_eq!(ended["tasks"]["a"]["error"]["code"], "EACH_INVALID");
     }
+}
+
+/// What a caller may not see by a single call, its run does not see either.
+#[tokio::test]
+async fn wait_for_an_event_needs_its_scope() {
+    let mesh = mesh().await;
+    let source = "name: spy\ntasks:\n  - {id: a, wait: {event: {topic: '**'}}}\n";
+    let call_as = |scopes: &str| Call {
+        principal: Some("token/eve".to_owned()),
+        scopes: Some(scopes.to_owned()),
+        ..Call::default()
+    };
+    let params = json!({"source": source});
+    let started = mesh.call_as(
+        "orchestrator.start_run",
+        params.clone(),
+        call_as("orchestrator:* state:*"),
+    );
+    let id = started.await.expect("started")["run"]["runId"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let ended = status(&mesh, &id, "failed").await;
+    assert_eq!(
+        ended["tasks"]["a"]["error"]["code"], "PERMISSION_DENIED",
+        "{ended}"
+    );
+    let started = mesh.call_as(
+        "orchestrator.start_run",
+        params,
+        call_as("orchestrator:* events:read"),
+    );
+    let id = started.await.expect("started")["run"]["runId"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    status(&mesh, &id, "waiting").await;
+}
+
+#[tokio::test]
+async fn results_of_another_workflow_are_not_reused() {
+    let mesh = mesh().await;
+    let first = start(&mesh, "name: one\ntasks:\n  - {id: a, set: {x: 1}}\n").await;
+    status(&mesh, &first, "succeeded").await;
+    let thief =
+        "name: two\ntasks:\n  - {id: a, set: {x: 2}}\n  - {id: b, set: {y: '${a.result.x}'}}\n";
+    let part = json!({"source": thief, "part": {"runId": first, "from": "b"}});
+    let refused = mesh
+        .call("orchestrator.start_run", part)
+        .await
+        .expect_err("another workflow");
+    assert_eq!(Failure::of(&refused).reason, "INVALID_PARAMETERS");
+}
+
+/// A mock run calls nothing, and neither does its retry.
+#[tokio::test]
+async fn retry_of_a_mock_run_calls_nothing() {
+    let mesh = mesh().await;
+    let source = "
+name: mocked
+inputs: {x: {}}
+tasks:
+  - {id: a, tool: state.put, params: {key: mocked, value: 1}}
+  - {id: b, needs: [a], set: {x: '${inputs.x.y}'}}
+";
+    let started = call(&mesh, "start_run", json!({"source": source, "mock": true})).await;
+    let id = started["run"]["runId"].as_str().expect("an id").to_owned();
+    status(&mesh, &id, "failed").await;
+    let retried = call(&mesh, "retry_run", json!({"runId": id, "fromTask": "a"})).await;
+    let again = retried["run"]["runId"].as_str().expect("an id").to_owned();
+    status(&mesh, &again, "failed").await;
+    let stored = mesh.call("state.get", json!({"key": "mocked"})).await;
+    assert!(
+        stored.is_err() || stored.expect("read")["value"].is_null(),
+        "nothing was stored"
+    );
+}
+
+/// The run of a sub-workflow ends with the one above it.
+#[tokio::test]
+async fn cancel_reaches_the_sub_workflow() {
+    let mesh = mesh().await;
+    let inner = "name: inner\ntasks:\n  - {id: hold, wait: {for: 1h}}\n";
+    call(&mesh, "create_workflow", json!({"source": inner})).await;
+    let outer = start(
+        &mesh,
+        "name: outer\ntasks:\n  - {id: child, workflow: inner}\n",
+    )
+    .await;
+    status(&mesh, &outer, "waiting").await;
+    let mut child = Value::Null;
+    for _ in 0..200 {
+        let listed = call(&mesh, "list_runs", json!({"parent": outer})).await;
+        child = listed["runs"][0]["runId"].clone();
+        if child.is_string() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let child = child.as_str().expect("a child").to_owned();
+    status(&mesh, &child, "waiting").await;
+    call(&mesh, "cancel_run", json!({"runId": outer})).await;
+    status(&mesh, &outer, "cancelled").await;
+    assert_eq!(run(&mesh, &child).await["status"], "cancelled");
 }
