@@ -90,6 +90,15 @@ impl Journal {
         sql::last_run(&mut *self.store.read().await?).await
     }
 
+    /// The run that a request with this key started, and the hash of that request; None
+    /// when the key was never used, or is forgotten.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn request(&self, principal: &str, key: &str) -> Result<Option<(RunId, Vec<u8>)>> {
+        sql::find_request(&mut *self.store.read().await?, principal, key).await
+    }
+
     /// All rows of a run, none when there is no such run.
     ///
     /// # Errors
@@ -129,6 +138,8 @@ impl Journal {
 
     /// Forgets at most `max` request keys that came before `before_ms` (time
     /// since 1970); answers how many. Call it again while it answers `max`.
+    ///
+    /// Those of open runs stay, and those of runs that an open run waits for.
     ///
     /// # Errors
     /// As [`Store::write`].

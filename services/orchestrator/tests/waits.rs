@@ -469,3 +469,31 @@ async fn cancel_reaches_the_sub_workflow() {
     status(&mesh, &outer, "cancelled").await;
     assert_eq!(run(&mesh, &child).await["status"], "cancelled");
 }
+
+/// An honest repeat is answered as the first time, also when the workflow may not be
+/// started any more.
+#[tokio::test]
+async fn repeat_is_answered_after_the_workflow_was_disabled() {
+    let mesh = mesh().await;
+    let source = "name: once\ntasks:\n  - {id: a, set: {x: 1}}\n";
+    call(&mesh, "create_workflow", json!({"source": source})).await;
+    let keyed = || Call {
+        key: Some("order-1".to_owned()),
+        ..Call::default()
+    };
+    let params = json!({"workflow": "once"});
+    let first = mesh
+        .call_as("orchestrator.start_run", params.clone(), keyed())
+        .await;
+    let first = first.expect("started")["run"]["runId"].clone();
+    call(&mesh, "disable_workflow", json!({"workflow": "once"})).await;
+    let again = mesh
+        .call_as("orchestrator.start_run", params.clone(), keyed())
+        .await;
+    assert_eq!(again.expect("the first run")["run"]["runId"], first);
+    let other = mesh
+        .call("orchestrator.start_run", params)
+        .await
+        .expect_err("disabled");
+    assert_eq!(Failure::of(&other).reason, "WORKFLOW_DISABLED");
+}

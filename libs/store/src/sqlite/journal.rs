@@ -88,6 +88,21 @@ pub(crate) async fn request(
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
+/// The run and the hash behind a key; None when it was never used.
+pub(crate) async fn find_request(
+    c: &mut SqliteConnection,
+    principal: &str,
+    key: &str,
+) -> Result<Option<(RunId, Vec<u8>)>> {
+    let row = sqlx::query("SELECT run, req_hash FROM request WHERE principal = ? AND key = ?")
+        .bind(principal)
+        .bind(key)
+        .fetch_optional(c)
+        .await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .transpose()
+}
+
 /// Where a run stands; None when there is no such run.
 pub(crate) async fn head(
     c: &mut SqliteConnection,
@@ -285,7 +300,10 @@ pub(crate) async fn purge_requests(
 ) -> Result<u64> {
     let done = sqlx::query(
         "DELETE FROM request WHERE (principal, key) IN
-(SELECT principal, key FROM request WHERE created_at < ? LIMIT ?)",
+(SELECT q.principal, q.key FROM request AS q WHERE q.created_at < ?
+AND NOT EXISTS (SELECT 1 FROM open_run AS o WHERE o.run = q.run)
+AND NOT EXISTS (SELECT 1 FROM run AS r JOIN open_run AS o ON o.run = r.parent WHERE r.run = q.run)
+LIMIT ?)",
     )
     .bind(before_ms)
     .bind(max)

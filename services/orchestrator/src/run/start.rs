@@ -132,7 +132,11 @@ impl Start {
     }
 
     async fn begun(self, runs: &Runs) -> Result<String, Error> {
-        let ready = self.ready(runs).await?;
+        let ready = match self.ready(runs).await {
+            Ok(ready) => ready,
+            // A repeat is answered as the first time, whatever has changed since.
+            Err(error) => return self.answered_before(runs).await?.ok_or(error),
+        };
         let prepared = self.prepared(runs, ready).await?;
         let id = prepared.id;
         let placed = self.place(runs, &prepared).await?;
@@ -143,6 +147,16 @@ impl Start {
             runs.leave_place(&place, id);
         }
         begun
+    }
+
+    /// The run that an earlier request with this key has started.
+    async fn answered_before(&self, runs: &Runs) -> Result<Option<String>, Error> {
+        let Some(key) = &self.key else {
+            return Ok(None);
+        };
+        let known = runs.journal().request(self.principal(), key).await?;
+        let same = known.filter(|(_, hash)| *hash == self.hash());
+        Ok(same.map(|(run, _)| run_text(run)))
     }
 
     /// The workflow that it would run.

@@ -227,6 +227,26 @@ pub(crate) async fn old_request_keys_are_forgotten(store: Store) {
         };
         journal.accept(run).await.unwrap();
     }
+    // A repeat of a run that is open is answered, however old it is.
+    assert_eq!(journal.purge_requests(300, 10).await.unwrap(), 0);
+    // And so is that of one for which an open run waits.
+    let child = NewRun {
+        created_at_ms: 150,
+        parent: Some(3),
+        ..keyed(9, "9", 1)
+    };
+    journal.accept(child).await.unwrap();
+    for run in [1, 2, 9] {
+        let end = Append {
+            run,
+            end: Some(End {
+                status: "succeeded".into(),
+                ended_at_ms: 400,
+            }),
+            ..Append::default()
+        };
+        journal.append(end).await.unwrap();
+    }
     assert_eq!(journal.purge_requests(300, 1).await.unwrap(), 1);
     assert_eq!(journal.purge_requests(300, 10).await.unwrap(), 1);
     assert_eq!(journal.purge_requests(300, 10).await.unwrap(), 0);
