@@ -134,7 +134,13 @@ impl Scene {
     /// Stores a value; answers its version.
     pub(crate) async fn set_value(&self, vault: &str, credential: &str, value: &str) -> u64 {
         let params = json!({"vaultName": vault, "credentialName": credential, "value": value});
-        let answer = self.call("vault.set", params).await.expect("stored");
+        // Beside a build the first key of a passphrase takes longer than a call may.
+        let call = Call {
+            timeout: Some(std::time::Duration::from_secs(60)),
+            ..Call::default()
+        };
+        let answer = self.call_as("vault.set", params, call).await;
+        let answer = answer.expect("stored");
         answer["version"].as_u64().expect("a version")
     }
 
