@@ -13,7 +13,7 @@ use crate::seen::masked;
 pub(crate) const SETTINGS: &[&str] = &["browser.sandbox=off"];
 
 /// Time between making the schedule and its only fire.
-const START: Duration = Duration::from_secs(2);
+const START: Duration = Duration::from_secs(10);
 
 /// How long the scheduled run may take; CI machines are slow, hangs are not.
 const FIRE_MAX: Duration = Duration::from_secs(60);
