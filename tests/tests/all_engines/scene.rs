@@ -12,7 +12,7 @@ use crate::seen::masked;
 /// Chromium's own sandbox does not run as root, and tests may.
 pub(crate) const SETTINGS: &[&str] = &["browser.sandbox=off"];
 
-/// Time between making the schedule and its only fire.
+/// Time between making the schedule and its only fire: the command itself takes some of it.
 const START: Duration = Duration::from_secs(10);
 
 /// How long the scheduled run may take; CI machines are slow, hangs are not.
