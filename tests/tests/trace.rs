@@ -79,7 +79,7 @@ const ALL: [&str; 9] = [
 const START_RUN: &str = "gearmesh.orchestrator.v1.OrchestratorService/StartRun";
 
 /// Time between making a schedule and its only fire.
-const START: Duration = Duration::from_secs(2);
+const START: Duration = Duration::from_secs(10);
 
 /// How long spans may take to come; CI machines are slow, hangs are not.
 const COME_MAX: Duration = Duration::from_secs(60);

@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn sensitive_result_is_hidden_inside_of_groups() {
-        // WF-3.51
+        // WF-3.37
         let text = "
 name: s
 tasks:

@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn places_are_given_by_priority_then_age() {
-        // WF-2.13
+        // WF-2.10, WF-2.15
         let places = places();
         assert_eq!(places.enter("k", wish(1, 5, &[])), Got::Place);
         assert_eq!(
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn wait_that_would_never_end_is_seen() {
-        // WF-2.14
+        // WF-2.14, WF-9.19
         let places = places();
         places.hold("x", 1, 1);
         places.hold("y", 1, 2);
