@@ -11,6 +11,7 @@ use axum::routing::post;
 use gearmesh_tests::Dev;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 /// Requests that are under way when the run is cancelled.
@@ -55,7 +56,7 @@ impl Drop for Gone {
     }
 }
 
-async fn server(record: Record) -> String {
+async fn server(record: Record, tasks: &mut JoinSet<()>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let effect = move || {
@@ -67,7 +68,7 @@ async fn server(record: Record) -> String {
         }
     };
     let site = Router::new().route("/effect", post(effect));
-    tokio::spawn(async move { axum::serve(listener, site).await });
+    tasks.spawn(async move { axum::serve(listener, site).await.expect("it serves") });
     url
 }
 
@@ -82,7 +83,8 @@ async fn until(what: &str, done: impl Fn() -> bool) {
 #[tokio::test]
 async fn nothing_begins_behind_the_end_of_a_cancelled_run() {
     let record = Record::default();
-    let url = server(record.clone()).await;
+    let mut tasks = JoinSet::new();
+    let url = server(record.clone(), &mut tasks).await;
     let connection = json!({"kind": "http", "url": url, "allowPrivate": true});
     let dev = Dev::start(&[], &[&format!("connections.effects={connection}")]).await;
     let file = std::fs::File::create(dev.folder().join("large.bin")).expect("a file");
