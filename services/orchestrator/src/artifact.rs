@@ -5,8 +5,10 @@ use serde_json::Value;
 
 use gearmesh_api::orchestrator::v1 as api;
 
-use crate::plan::{Instance, InstanceStatus, State, TaskState, sha256};
+use crate::hash::sha256;
+use crate::plan::{Instance, InstanceStatus, State, TaskState};
 use crate::sensitive;
+use crate::size::json_size;
 
 /// A larger result is shown as an artifact, in bytes of JSON.
 pub(crate) const SHOWN_MAX: usize = 256 * 1024;
@@ -31,7 +33,7 @@ pub(crate) fn artifacts(state: &State) -> Vec<Artifact> {
                 continue;
             };
             let result = sensitive::shown_item(&state.workflow, state.task(task), result);
-            let size = size(&result);
+            let size = json_size(&result);
             let name = match instance.save.as_str() {
                 "" if size <= SHOWN_MAX => continue,
                 "" => name_of(state, task, known, item),
@@ -68,24 +70,6 @@ fn result_of<'a>(known: &'a TaskState, instance: &'a Instance, item: usize) -> O
         (true, None) => known.view.get("result"),
         (false, _) => Some(&instance.result),
     }
-}
-
-/// The size of a value as JSON, in bytes.
-pub(crate) fn size(value: &Value) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Counting cannot fail, and every JSON value can be written.
-    let _ = serde_json::to_writer(&mut count, value);
-    count.0
 }
 
 fn artifact(run: &str, task: &str, name: &str, result: &Value) -> Artifact {

@@ -1,14 +1,18 @@
 //! Records as rows of the store, and back.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use prost::Message;
 
 use gearmesh_api::journal::v1 as journal;
+use gearmesh_runtime::Context;
 use gearmesh_store::{Append, Blob, End, Journal, Row, RunId, parse_run};
 use journal::record::Fact;
 
 use crate::error::Error;
-use crate::plan::{Phase, State, sha256};
+use crate::hash::sha256;
+use crate::plan::{Phase, State};
 
 /// Format of the rows that this release writes.
 const VERSION: u16 = 1;
@@ -61,7 +65,7 @@ fn body(record: &journal::Record, blobs: &mut Vec<Blob>) -> Bytes {
     match &record.fact {
         Some(Fact::Ended(ended)) if ended.result.len() > INLINE_MAX => {
             let bytes = ended.result.clone();
-            let hash = hash(&bytes);
+            let hash = sha256(&bytes);
             blobs.push(Blob { hash, bytes });
             let mut small = record.clone();
             if let Some(Fact::Ended(ended)) = &mut small.fact {
@@ -74,15 +78,15 @@ fn body(record: &journal::Record, blobs: &mut Vec<Blob>) -> Bytes {
     }
 }
 
-/// The hash under which a blob lies.
-fn hash(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(&sha256(bytes));
-    hash
-}
+/// Wait before a full store is tried again.
+const FULL_LOOK: Duration = Duration::from_secs(1);
 
 /// Appends records behind row `last` and what follows from them for the lists.
+///
+/// A full disk is waited out: nothing was written, and calls under way must not lose their
+/// answers.
 pub(crate) async fn append(
+    cx: &Context,
     journal: &Journal,
     run: RunId,
     state: &State,
@@ -90,17 +94,28 @@ pub(crate) async fn append(
     records: &[journal::Record],
     status: Option<&str>,
 ) -> Result<(), gearmesh_store::Error> {
-    let (rows, blobs) = rows(records, last + 1);
-    journal
-        .append(Append {
+    let mut told = false;
+    loop {
+        let (rows, blobs) = rows(records, last + 1);
+        let appended = journal.append(Append {
             run,
             rows,
             status: status.map(str::to_owned),
             due_at_ms: state.due_ms(),
             end: end(state),
             blobs,
-        })
-        .await
+        });
+        match appended.await {
+            Err(gearmesh_store::Error::Full) if !cx.shutdown().is_cancelled() => {
+                if !told {
+                    tracing::error!(run = %state.run, "the store is full; the run waits for space");
+                    told = true;
+                }
+                cx.clock().sleep(FULL_LOOK).await;
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Takes a run that ended with its first step out of the open ones.

@@ -10,6 +10,7 @@
 mod artifact;
 mod config;
 mod error;
+mod hash;
 mod journal;
 mod plan;
 mod render;
@@ -17,6 +18,7 @@ mod rpc;
 mod run;
 mod sensitive;
 mod simulate;
+mod size;
 mod stored;
 mod why;
 

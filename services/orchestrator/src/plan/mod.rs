@@ -33,7 +33,6 @@ pub(crate) use advance::{Decided, Dispatch, Resolved, Tools};
 pub(crate) use frame::ROOT;
 pub(crate) use instance::Prepared;
 pub(crate) use outcome::Answer;
-pub(crate) use settle::sha256;
 pub(crate) use state::{Phase, Problem, RunEnd, State, constants};
 pub(crate) use task_state::{Instance, InstanceStatus, LEFT_OUT, TaskState, TaskStatus};
 

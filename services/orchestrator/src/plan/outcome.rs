@@ -8,6 +8,7 @@ use journal::record::Fact;
 
 use crate::plan::advance::Planner;
 use crate::plan::state::Problem;
+use crate::size::json_size;
 
 /// A call under which the process died this often is not sent again: it may be
 /// what kills it, and would keep every other run from going on.
@@ -361,27 +362,11 @@ fn clipped(value: Value) -> Value {
 
 /// Refuses a value that the journal could not keep.
 pub(crate) fn bounded(what: &str, value: &Value) -> Result<(), Problem> {
-    /// Counts what is written to it.
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Counting cannot fail, and every JSON value can be written.
-    let _ = serde_json::to_writer(&mut count, value);
-    if count.0 <= RESULT_MAX {
+    let size = json_size(value);
+    if size <= RESULT_MAX {
         return Ok(());
     }
-    let text = format!(
-        "{what} has {} bytes as JSON; at most {RESULT_MAX} are kept",
-        count.0
-    );
+    let text = format!("{what} has {size} bytes as JSON; at most {RESULT_MAX} are kept");
     Err(Problem {
         hint: "write it to a file and pass the path on".to_owned(),
         ..Problem::new("RESPONSE_TOO_LARGE", text)

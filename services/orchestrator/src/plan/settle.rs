@@ -1,11 +1,13 @@
 //! All that follows until nothing more does: joins, conditions, `set`, `each`, leases.
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use gearmesh_api::journal::v1 as journal;
 use gearmesh_workflow::{Each, Kind};
 use journal::record::Fact;
 
+use crate::hash::sha256;
 use crate::plan::advance::{Command, Dispatch, Planner};
 use crate::plan::instance::problem;
 use crate::plan::outcome::bounded;
@@ -215,7 +217,7 @@ impl Planner<'_> {
             class: resolved.class.to_owned(),
             key: key.clone(),
             tool: resolved.tool.clone(),
-            params_hash: sha256(resolved.params.to_string().as_bytes()).into(),
+            params_hash: Bytes::copy_from_slice(&sha256(resolved.params.to_string().as_bytes())),
             instance: served_by.clone(),
             undo: false,
         }));
@@ -302,12 +304,6 @@ pub(crate) fn key(
 
 /// Bytes of the hash that make a key: 128 bits keep keys apart.
 const KEY_BYTES: usize = 16;
-
-pub(crate) fn sha256(bytes: &[u8]) -> Vec<u8> {
-    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes)
-        .as_ref()
-        .to_vec()
-}
 
 fn kind_of(value: &Value) -> &'static str {
     match value {

@@ -5,7 +5,8 @@ use serde_json::Value;
 use gearmesh_runtime::Context;
 use gearmesh_store::Journal;
 
-use crate::plan::{Dispatch, sha256};
+use crate::hash::sha256;
+use crate::plan::Dispatch;
 
 /// Largest result that is kept for later calls, in bytes of JSON.
 const KEPT_MAX: usize = 1024 * 1024;
@@ -14,7 +15,7 @@ const KEPT_MAX: usize = 1024 * 1024;
 pub(crate) async fn find(cx: &Context, journal: &Journal, dispatch: &Dispatch) -> Option<Value> {
     let (key, ttl_ms) = dispatch.cache.as_ref()?;
     let since = cx.clock().now_ms().saturating_sub(*ttl_ms);
-    match journal.cached(&hash(key), since).await {
+    match journal.cached(&sha256(key.as_bytes()), since).await {
         Ok(found) => serde_json::from_slice(&found?).ok(),
         Err(error) => {
             // A cache that cannot be read only costs a call.
@@ -34,13 +35,10 @@ pub(crate) async fn keep(cx: &Context, journal: &Journal, dispatch: &Dispatch, r
         return;
     }
     let now = cx.clock().now_ms();
-    if let Err(error) = journal.cache(&hash(key), now, bytes.into()).await {
+    if let Err(error) = journal
+        .cache(&sha256(key.as_bytes()), now, bytes.into())
+        .await
+    {
         tracing::warn!(%error, "a result cannot be kept for later calls");
     }
-}
-
-fn hash(key: &str) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(&sha256(key.as_bytes()));
-    hash
 }

@@ -31,9 +31,6 @@ const GATHER_US: u64 = 200;
 /// Calls sent longer ago than this are not about to answer.
 const FRESH_US: u64 = 2_000;
 
-/// Wait before a full store is tried again.
-const FULL_LOOK: Duration = Duration::from_secs(1);
-
 /// Retries that the http engine makes by itself for Oktyv tasks without a policy.
 const OKTYV_RETRIES: u32 = 3;
 
@@ -104,9 +101,7 @@ impl Driver {
             match due {
                 Some(due) => {
                     let wait = u64::try_from(due - cx.clock().now_ms()).unwrap_or_default();
-                    cx.clock()
-                        .sleep(std::time::Duration::from_millis(wait))
-                        .await;
+                    cx.clock().sleep(Duration::from_millis(wait)).await;
                 }
                 None => std::future::pending().await,
             }
@@ -191,33 +186,15 @@ impl Driver {
         true
     }
 
-    /// Appends to the journal. A full disk is waited out: nothing was written, and
-    /// the calls under way must not lose their answers.
+    /// Appends to the journal.
     async fn commit(&mut self, records: &[journal::Record]) -> Result<(), gearmesh_store::Error> {
-        let mut told = false;
         let status = self.state.status();
         let status = (status != self.listed && !self.state.ended()).then_some(status);
-        loop {
-            let appended = crate::journal::append(
-                &self.journal,
-                self.id,
-                &self.state,
-                self.last,
-                records,
-                status,
-            )
-            .await;
-            match appended {
-                Err(gearmesh_store::Error::Full) if !self.cx.shutdown().is_cancelled() => {
-                    if !told {
-                        tracing::error!(run = %self.state.run, "the store is full; the run waits for space");
-                        told = true;
-                    }
-                    self.cx.clock().sleep(FULL_LOOK).await;
-                }
-                other => break other?,
-            }
-        }
+        let (journal, state) = (&self.journal, &self.state);
+        crate::journal::append(
+            &self.cx, journal, self.id, state, self.last, records, status,
+        )
+        .await?;
         self.listed = status.unwrap_or(self.listed);
         self.last += u32::try_from(records.len()).unwrap_or(u32::MAX);
         Ok(())

@@ -19,9 +19,6 @@ use crate::run::runs::Runs;
 /// without them: a restart of all processes takes less.
 const ENGINES_WAIT: Duration = Duration::from_secs(30);
 
-/// Wait before a full store is tried again.
-const FULL_LOOK: Duration = Duration::from_secs(1);
-
 /// Runs that are read and rebuilt at once at a start.
 const RESUMED_AT_ONCE: usize = 64;
 
@@ -100,18 +97,8 @@ async fn resume_one(runs: &Runs, id: RunId) -> Result<(), Error> {
     if !decided.records.is_empty() {
         let last = u32::try_from(records.len()).unwrap_or(u32::MAX);
         let status = Some(state.status()).filter(|_| !state.ended());
-        let new = &decided.records;
-        loop {
-            let appended =
-                crate::journal::append(runs.journal(), id, &state, last, new, status).await;
-            match appended {
-                // Waited out, as the driver does.
-                Err(gearmesh_store::Error::Full) if !runs.context().shutdown().is_cancelled() => {
-                    runs.context().clock().sleep(FULL_LOOK).await;
-                }
-                other => break other?,
-            }
-        }
+        let (journal, new) = (runs.journal(), &decided.records);
+        crate::journal::append(runs.context(), journal, id, &state, last, new, status).await?;
         records.append(&mut decided.records);
     }
     tracing::info!(run = %state.run, lost = lost.len(), "run taken up");

@@ -13,7 +13,8 @@ use gearmesh_workflow::{Dialect, OnConflict, Source, Workflow, check};
 use journal::record::Fact;
 
 use crate::error::Error;
-use crate::plan::{Decided, Input, State, constants, sha256};
+use crate::hash::sha256;
+use crate::plan::{Decided, Input, State, constants};
 use crate::run::children::Above;
 use crate::run::decide::decide;
 use crate::run::part::{self, Part};
@@ -436,9 +437,7 @@ impl Start {
         if more != serde_json::json!([null, false, null, null, 0]) {
             text.push_str(&more.to_string());
         }
-        let mut hash = [0; 32];
-        hash.copy_from_slice(&sha256(text.as_bytes()));
-        hash
+        sha256(text.as_bytes())
     }
 }
 

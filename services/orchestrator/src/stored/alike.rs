@@ -17,7 +17,7 @@ use gearmesh_store::limits::TEXT_MAX;
 use gearmesh_workflow::{Diagnostic, Kind, Location, Node, Severity, Task, Workflow};
 
 use crate::error::Error;
-use crate::plan::sha256;
+use crate::hash::sha256;
 use crate::run::Runs;
 
 /// Likeness from which a new workflow may be one too many.

@@ -7,7 +7,7 @@ use gearmesh_store::workflow::{Change, Changed, Head, State, Version};
 use gearmesh_workflow::Diagnostic;
 
 use crate::error::Error;
-use crate::plan::sha256;
+use crate::hash::sha256;
 use crate::run::Runs;
 use crate::stored::alike::{self, Sketch};
 use crate::stored::file::File;
@@ -291,9 +291,8 @@ fn with_etag(head: Head, before: &str, spec_hash: &[u8]) -> Head {
         hex::encode(spec_hash),
     ]);
     let hash = sha256(of.to_string().as_bytes());
-    let hash = hash.get(..ETAG_BYTES).unwrap_or(&hash);
     Head {
-        etag: hex::encode(hash),
+        etag: hex::encode(&hash[..ETAG_BYTES]),
         ..head
     }
 }
@@ -307,8 +306,7 @@ struct Made {
 impl Made {
     fn new(runs: &Runs, file: &File, new: New, version: u32) -> Self {
         let sketch = Sketch::of(&file.workflow, &runs.context().catalog());
-        let mut spec_hash = [0; 32];
-        spec_hash.copy_from_slice(&sha256(new.source.as_bytes()));
+        let spec_hash = sha256(new.source.as_bytes());
         let version = Version {
             name: file.workflow.name.clone(),
             version,
