@@ -66,7 +66,7 @@ pub fn check_all(source: &Source<'_>, catalog: Option<&Catalog>) -> Vec<Checked>
 }
 
 /// What is found in one document.
-fn checked(
+pub(crate) fn checked(
     source: &Source<'_>,
     mut report: Report<'_>,
     tree: Option<&Tree>,

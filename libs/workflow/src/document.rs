@@ -1,10 +1,15 @@
 //! A file that stands beside a workflow, as its test cases: plain values, and where each
 //! stands.
 
+use std::collections::BTreeSet;
+
+use gearmesh_catalog::Catalog;
 use serde_json::Value;
 
 use crate::builder;
+use crate::check::{Checked, checked};
 use crate::diagnostic::{Diagnostic, Report};
+use crate::head::referred;
 use crate::source::{Lines, Source};
 use crate::tree::{Data, Tree};
 
@@ -30,6 +35,41 @@ impl<'a> Document<'a> {
             tree,
         })
         .ok_or(errors)
+    }
+
+    /// As [`crate::check`], without reading the file a second time.
+    #[must_use]
+    pub fn check(&self, catalog: Option<&Catalog>) -> Checked {
+        let report = Report::new(&self.source);
+        checked(&self.source, report, Some(&self.tree), catalog)
+    }
+
+    /// The secrets to which texts of the file refer, as vault and name, each once.
+    #[must_use]
+    pub fn secrets(&self) -> BTreeSet<(String, String)> {
+        let mut found = BTreeSet::new();
+        texts(&self.tree, &mut |_, text| {
+            if let Some((vault, secret)) = referred(text) {
+                found.insert((vault.to_owned(), secret.to_owned()));
+            }
+        });
+        found
+    }
+
+    /// A warning at each reference to a secret that is not among those that are known by vault
+    /// and name.
+    #[must_use]
+    pub fn missing_secrets(&self, known: impl Fn(&str, &str) -> bool) -> Vec<Diagnostic> {
+        let mut report = Report::new(&self.source);
+        texts(&self.tree, &mut |tree, text| {
+            let Some((vault, secret)) = referred(text).filter(|(v, s)| !known(v, s)) else {
+                return;
+            };
+            let message = format!("`vault://{vault}/{secret}` does not exist");
+            let diagnostic = report.warning("SECRET_NOT_FOUND", tree.span, message);
+            diagnostic.hint(format!("`gearmesh vault set {vault}/{secret}` stores it"));
+        });
+        report.finish().1
     }
 
     /// The whole value.
@@ -68,6 +108,16 @@ impl<'a> Document<'a> {
     }
 }
 
+/// Tells of every text among the values, in the order of the file.
+fn texts<'t>(tree: &'t Tree, tell: &mut impl FnMut(&'t Tree, &'t str)) {
+    match &tree.data {
+        Data::Text(text, _) => tell(tree, text),
+        Data::List(items) => items.iter().for_each(|item| texts(item, tell)),
+        Data::Map(entries) => entries.iter().for_each(|entry| texts(&entry.value, tell)),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +152,48 @@ mod tests {
             let found = document.place(pointer);
             assert_eq!(found, format!("t.test.yaml:{place}"), "{pointer}");
         }
+    }
+
+    #[test]
+    fn missing_secret_is_told_where_it_is_named() {
+        // WF-9.20
+        let text = "\
+secrets: {key: 'vault://demo/hook@2#user', other: vault://demo/there}
+# vault://demo/comment
+tasks:
+  - params: {token: vault://demo/hook, text: 'see vault://demo/hook', list: [vault://new/one]}
+";
+        let document = Document::read(&source(text)).expect("it can be read");
+        let pair = |vault: &str, secret: &str| (vault.to_owned(), secret.to_owned());
+        let all = [
+            pair("demo", "hook"),
+            pair("demo", "there"),
+            pair("new", "one"),
+        ];
+        assert_eq!(document.secrets(), BTreeSet::from(all));
+        let missing = document.missing_secrets(|_, secret| secret == "there");
+        let shown: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "t.test.yaml:1:16: SECRET_NOT_FOUND: `vault://demo/hook` does not exist",
+                "t.test.yaml:4:21: SECRET_NOT_FOUND: `vault://demo/hook` does not exist",
+                "t.test.yaml:4:78: SECRET_NOT_FOUND: `vault://new/one` does not exist",
+            ]
+        );
+        assert_eq!(
+            missing[0].hints,
+            ["`gearmesh vault set demo/hook` stores it"]
+        );
+    }
+
+    #[test]
+    fn file_that_was_read_is_checked_as_one_that_was_not() {
+        let text = "name: t\ntasks:\n  - {id: a, set: {x: 1}, wehn: true}\n";
+        let read = Document::read(&source(text)).expect("it can be read");
+        let (once, twice) = (read.check(None), crate::check(&source(text), None));
+        assert_eq!(once.errors.first().map(|d| d.code), Some("UNKNOWN_KEY"));
+        assert_eq!((once.errors, once.warnings), (twice.errors, twice.warnings));
     }
 
     #[test]

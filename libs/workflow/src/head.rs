@@ -196,6 +196,15 @@ pub(crate) fn is_reference(text: &str) -> bool {
     both && version && field
 }
 
+/// The vault and the secret that a reference names; `None` for what is no reference.
+pub(crate) fn referred(text: &str) -> Option<(&str, &str)> {
+    let rest = text
+        .strip_prefix("vault://")
+        .filter(|_| is_reference(text))?;
+    let end = rest.find(['@', '#']).unwrap_or(rest.len());
+    rest.get(..end)?.split_once('/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,6 +229,19 @@ mod tests {
             "a/b",
         ] {
             assert!(!is_reference(bad), "{bad}");
+            assert_eq!(referred(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn reference_names_a_vault_and_a_secret() {
+        for text in [
+            "vault://a-1/b_c",
+            "vault://a-1/b_c@12",
+            "vault://a-1/b_c#x/y",
+            "vault://a-1/b_c@1#x@2",
+        ] {
+            assert_eq!(referred(text), Some(("a-1", "b_c")), "{text}");
         }
     }
 }
