@@ -99,6 +99,7 @@ impl<'a> Connections<'a> {
             kind: kind.to_owned(),
             name: name.to_owned(),
             settings: Some(settings),
+            run: scrub::run(),
         };
         client(self.context)?.save_connection(request).await?;
         Ok(())

@@ -226,12 +226,13 @@ impl Guard {
     }
 
     async fn route(&self, mut request: http::Request<Body>, call: Call) -> Response {
+        let run = call.run.clone();
         request.extensions_mut().insert(call);
         let tool = (self.inner.mesh.catalog())
             .by_path(request.uri().path())
             .cloned();
         let answer = self.inner.routes.clone().oneshot(request);
-        scrub::watched(tool, answer.map(|Ok(response)| response)).await
+        scrub::watched(tool, run, answer.map(|Ok(response)| response)).await
     }
 }
 

@@ -37,11 +37,15 @@ tokio::task_local! {
 
 /// What a call has resolved so far.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Seen(Arc<Mutex<Vec<(String, Secret)>>>);
+pub(crate) struct Seen {
+    values: Arc<Mutex<Vec<(String, Secret)>>>,
+    /// The run to which the call belongs.
+    run: Option<Arc<str>>,
+}
 
 impl Seen {
     fn push(&self, reference: &str, secret: &Secret) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all
             .iter()
             .any(|(r, s)| r == reference && s.expose() == secret.expose());
@@ -52,13 +56,13 @@ impl Seen {
 
     /// The forms to look for; none when nothing was resolved.
     fn forms(&self) -> Option<Forms> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         (!all.is_empty()).then(|| Forms::of(&all))
     }
 
     /// How many values there are; it only rises.
     fn len(&self) -> usize {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         all.len()
     }
 }
@@ -67,6 +71,12 @@ impl Seen {
 pub(crate) fn note(reference: &str, secret: &Secret) {
     // Outside of a call there is no answer to keep it out of.
     let _ = SEEN.try_with(|seen| seen.push(reference, secret));
+}
+
+/// The run to which the call under way belongs; empty: none.
+pub(crate) fn run() -> String {
+    let run = SEEN.try_with(|seen| seen.run.as_deref().map(str::to_owned));
+    run.ok().flatten().unwrap_or_default()
 }
 
 /// Notes the secrets that stand in a connection's settings themselves.
@@ -92,14 +102,21 @@ pub(crate) fn note_settings(connection: &str, settings: &Value) {
 
 /// Answers a call of a tool, with what it resolves kept out of the answer. Other
 /// RPCs (no tool) stay as they are.
-pub(crate) async fn watched<F>(tool: Option<Arc<Tool>>, work: F) -> http::Response<Body>
+pub(crate) async fn watched<F>(
+    tool: Option<Arc<Tool>>,
+    run: Option<String>,
+    work: F,
+) -> http::Response<Body>
 where
     F: Future<Output = http::Response<Body>>,
 {
     let Some(tool) = tool else {
         return work.await;
     };
-    let seen = Seen::default();
+    let seen = Seen {
+        run: run.map(Arc::from),
+        ..Seen::default()
+    };
     let response = SEEN.scope(seen.clone(), work).await;
     // A stream may resolve later what it needs.
     if seen.len() == 0 && !tool.method.is_server_streaming() {

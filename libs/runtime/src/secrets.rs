@@ -81,8 +81,10 @@ impl<'a> Secrets<'a> {
         if references.is_empty() {
             return Ok(Vec::new());
         }
+        // What was sealed for the run of this call is answered to it alone.
+        let run = scrub::run();
         let answer = client(self.context)?
-            .resolve(ResolveRequest { references })
+            .resolve(ResolveRequest { references, run })
             .await
             .map_err(before_effect)?;
         let values = answer.into_inner().values;

@@ -352,6 +352,7 @@ async fn connection_of_the_vault_is_used_and_follows_its_changes() {
             settings: Some(Json {
                 text: settings.to_string().into(),
             }),
+            run: String::new(),
         };
         let mut client = VaultServiceClient::new(scene.mesh.link("vault"));
         client.save_connection(request).await.unwrap();

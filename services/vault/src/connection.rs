@@ -1,6 +1,9 @@
 //! Connections: settings under kind and name.
 
+use serde_json::{Map, Value};
+
 use crate::error::Error;
+use crate::sealed::Sealed;
 
 /// The vault whose key wraps the keys of connections. Its name is none that a
 /// vault of people can have.
@@ -51,16 +54,28 @@ pub(crate) fn kind(text: &str) -> Result<String, Error> {
 }
 
 /// The settings, when they are a JSON object of bounded size.
-pub(crate) fn settings(text: &[u8]) -> Result<(), Error> {
+pub(crate) fn settings(text: &[u8]) -> Result<Map<String, Value>, Error> {
     if text.len() > SETTINGS_MAX {
         return Err(Error::SettingsTooLarge(text.len()));
     }
-    match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text) {
-        Ok(_) => Ok(()),
-        // The parser's own words could hold a part of a secret.
-        Err(_) => Err(Error::Parameter {
-            field: "settings",
-            reason: "must be a JSON object",
-        }),
+    // The parser's own words could hold a part of a secret.
+    serde_json::from_slice(text).map_err(|_| Error::Parameter {
+        field: "settings",
+        reason: "must be a JSON object",
+    })
+}
+
+/// The texts in settings that refer to what was sealed for a run.
+pub(crate) fn sealed(settings: &mut Map<String, Value>) -> Vec<&mut String> {
+    let mut found = Vec::new();
+    let mut open: Vec<&mut Value> = settings.values_mut().collect();
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) if Sealed::is(text) => found.push(text),
+            Value::Array(items) => open.extend(items),
+            Value::Object(members) => open.extend(members.values_mut()),
+            _ => {}
+        }
     }
+    found
 }

@@ -9,6 +9,7 @@ use gearmesh_fault::{EnumValueDescriptor, Fault, common, reason};
 use crate::connection::SETTINGS_MAX;
 use crate::key::KEY_BYTES;
 use crate::name::{CREDENTIAL_NAME_MAX, VAULT_NAME_MAX};
+use crate::sealed::SEALED_MAX;
 use crate::vaults::{REFERENCES_MAX, RESOLVED_MAX, VALUE_MAX};
 
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,12 @@ pub(crate) enum Error {
     ValueTooLarge(usize),
     #[error("1 to {REFERENCES_MAX} references are resolved at once, not {0}")]
     References(usize),
+    #[error("1 to {SEALED_MAX} values are sealed at once, not {0}")]
+    Sealed(usize),
+    #[error(
+        "`{0}` was not sealed for this run; write the secret itself, or store it with vault.set and write that reference"
+    )]
+    NotSealedHere(String),
     #[error("the values together have more than {RESOLVED_MAX} bytes; resolve fewer at once")]
     ResolvedTooLarge,
     #[error("`{field}` {reason}")]
@@ -114,6 +121,7 @@ impl Error {
             Self::VaultName => VaultFault::InvalidVaultName,
             Self::CredentialName => VaultFault::InvalidCredentialName,
             Self::Reference(_) => VaultFault::InvalidReference,
+            Self::NotSealedHere(_) => VaultFault::NotSealedHere,
             Self::Tampered(_) => VaultFault::TamperedData,
             Self::WrongKey(_) => VaultFault::DecryptionFailed,
             Self::Encryption => VaultFault::EncryptionFailed,
@@ -150,9 +158,10 @@ impl Fault for Error {
             return reason("gearmesh.vault.v1.VaultFault", fault as i32);
         }
         match self {
-            Self::ValueTooLarge(_) | Self::References(_) | Self::Parameter { .. } => {
-                common(CommonFault::InvalidParameters)
-            }
+            Self::ValueTooLarge(_)
+            | Self::References(_)
+            | Self::Sealed(_)
+            | Self::Parameter { .. } => common(CommonFault::InvalidParameters),
             Self::ResolvedTooLarge | Self::SettingsTooLarge(_) => common(CommonFault::TooLarge),
             Self::NoConnection { .. } => common(CommonFault::ConnectionNotFound),
             Self::WhichConnection { .. } => common(CommonFault::ConnectionRequired),
@@ -180,6 +189,7 @@ impl Fault for Error {
             Self::VaultName => "vaultName",
             Self::CredentialName => "credentialName",
             Self::ValueTooLarge(_) => "value",
+            Self::Sealed(_) => "values",
             Self::References(_) => "references",
             Self::Parameter { field, .. } => field,
             _ => return Vec::new(),

@@ -7,7 +7,8 @@
 //! Every version of a secret is encrypted with a key of its own, which is wrapped
 //! by its vault's key, which is wrapped by the root key. What is stored is bound to
 //! the place where it stands: a row that is moved to another vault, name or
-//! version does not open. `record` is the format, `root` says where the root key
+//! version does not open. What is secret in a run alone is sealed for that run (`sealed`),
+//! and gone with it. `record` is the format, `root` says where the root key
 //! comes from, `vaults` and `opened` hold the rules, `table` the queries.
 
 mod config;
@@ -21,6 +22,9 @@ mod record;
 mod reference;
 mod root;
 mod rpc;
+mod sealed;
+mod sealed_table;
+mod sealing;
 mod table;
 mod vaults;
 
@@ -30,6 +34,7 @@ use tonic::service::Routes;
 
 pub use config::Config;
 pub use connection::SETTINGS_MAX;
+pub use sealed::SEALED_MAX;
 pub use vaults::{REFERENCES_MAX, VALUE_MAX, VERSIONS_KEPT};
 
 /// The vault engine.

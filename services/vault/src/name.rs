@@ -23,12 +23,22 @@ impl VaultName {
         }
     }
 
+    /// That of a scope of sealed values: none that a person can write.
+    pub(crate) fn of_scope(scope: &str) -> Self {
+        Self(format!("~run/{scope}"))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl CredentialName {
+    /// That of a sealed value in its scope.
+    pub(crate) fn of_sealed(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         if fits(text, CREDENTIAL_NAME_MAX, b"-_") {
             Ok(Self(text.to_owned()))

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 use crate::key::Key;
 use crate::record::{self, Place};
-use crate::reference::Reference;
+use crate::reference::{Reference, Referred};
 use crate::root::PROOF;
 use crate::table::{self, Stored, VaultRow};
 use crate::vaults::{Change, Changed, Given, KEK_VERSION, Opening, TEXT, VERSIONS_KEPT};
@@ -56,6 +56,47 @@ impl Opened {
         })
     }
 
+    /// The value of a reference of either kind, for who asks on behalf of a run.
+    pub(crate) async fn referred(
+        &self,
+        c: &mut SqliteConnection,
+        referred: &Referred,
+        run: Option<&str>,
+    ) -> Result<Opening, Error> {
+        match referred {
+            Referred::Stored(reference) => self.value(c, reference).await,
+            Referred::Sealed(sealed) => self.sealed(c, sealed, run).await,
+        }
+    }
+
+    /// Stores a version of a value; a missing vault is made.
+    pub(crate) async fn store_value(
+        &self,
+        tx: &mut SqliteConnection,
+        (vault, name): (&str, &str),
+        version: u64,
+        value: &Zeroizing<String>,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let kek = self.kek_or_new(tx, vault, now_ms).await?;
+        let place = Place {
+            vault,
+            path: ["", name],
+            version,
+            created_ms: now_ms,
+            content_type: TEXT,
+            kek_version: KEK_VERSION,
+        };
+        let record = record::seal(&kek, &place, value.as_bytes()).map_err(|_| Error::Encryption)?;
+        let stored = Stored {
+            version,
+            created_ms: now_ms,
+            record,
+        };
+        let oldest = (version + 1).saturating_sub(VERSIONS_KEPT);
+        table::insert_credential(tx, vault, name, &stored, oldest).await
+    }
+
     pub(crate) async fn apply(
         &self,
         tx: &mut SqliteConnection,
@@ -71,28 +112,14 @@ impl Opened {
                 let (vault, name) = (vault.as_str(), credential.as_str());
                 let value = match value {
                     Given::Value(value) => value.clone(),
-                    Given::Reference(from) => self.value(tx, from).await?.value,
+                    Given::Reference(from, run) => {
+                        self.referred(tx, from, run.as_deref()).await?.value
+                    }
                 };
-                let kek = self.kek_or_new(tx, vault, now_ms).await?;
                 let found = table::newest(tx, vault, name).await?;
                 let version = found + 1;
-                let place = Place {
-                    vault,
-                    path: ["", name],
-                    version,
-                    created_ms: now_ms,
-                    content_type: TEXT,
-                    kek_version: KEK_VERSION,
-                };
-                let record =
-                    record::seal(&kek, &place, value.as_bytes()).map_err(|_| Error::Encryption)?;
-                let stored = Stored {
-                    version,
-                    created_ms: now_ms,
-                    record,
-                };
-                let oldest = (version + 1).saturating_sub(VERSIONS_KEPT);
-                table::insert_credential(tx, vault, name, &stored, oldest).await?;
+                self.store_value(tx, (vault, name), version, &value, now_ms)
+                    .await?;
                 Ok(Changed {
                     version,
                     existed: found > 0,

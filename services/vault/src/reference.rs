@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::name::{CredentialName, VaultName};
+use crate::sealed::Sealed;
 
 /// How a reference begins.
 const SCHEME: &str = "vault://";
@@ -22,12 +23,30 @@ pub(crate) struct Reference {
     pub(crate) field: Option<String>,
 }
 
-impl Reference {
+/// What a text refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Referred {
+    /// What somebody has stored under a name.
+    Stored(Reference),
+    /// What was sealed for a run.
+    Sealed(Sealed),
+}
+
+impl Referred {
     /// Whether a text is meant as a reference.
     pub(crate) fn is(text: &str) -> bool {
         text.starts_with(SCHEME)
     }
 
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        if Sealed::is(text) {
+            return Sealed::parse(text).map(Self::Sealed);
+        }
+        Reference::parse(text).map(Self::Stored)
+    }
+}
+
+impl Reference {
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let rest = text
             .strip_prefix(SCHEME)

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use gearmesh_api::tool::v1::Json;
 use gearmesh_api::vault::v1 as api;
 use gearmesh_api::vault::v1::vault_service_server::VaultService;
-use gearmesh_runtime::Keyed;
+use gearmesh_runtime::{CallOf, Keyed};
 use prost::Message;
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
@@ -13,7 +13,9 @@ use zeroize::Zeroizing;
 use crate::connection::{self, Id};
 use crate::error::Error;
 use crate::name::{CredentialName, VaultName};
-use crate::reference::Reference;
+use crate::reference::{Reference, Referred};
+use crate::sealed::{self, SEALED_MAX, Scope, Sealed};
+use crate::sealing::RUNS_MAX;
 use crate::vaults::{Change, Changed, Given, REFERENCES_MAX, VALUE_MAX, Vaults};
 
 #[derive(Debug)]
@@ -47,6 +49,7 @@ impl VaultService for Rpc {
         request: Request<api::SetRequest>,
     ) -> Result<Response<api::SetResponse>, Status> {
         let keyed = Keyed::of(&request);
+        let run = request.call().run;
         let request = request.into_inner();
         let given = Zeroizing::new(request.value.unwrap_or_default());
         let vault = VaultName::parse(&request.vault_name)?;
@@ -54,8 +57,8 @@ impl VaultService for Rpc {
         if given.len() > VALUE_MAX {
             return Err(Error::ValueTooLarge(given.len()).into());
         }
-        let value = if Reference::is(&given) {
-            Given::Reference(Reference::parse(&given)?)
+        let value = if Referred::is(&given) {
+            Given::Reference(Referred::parse(&given)?, run)
         } else {
             Given::Value(given.clone())
         };
@@ -155,15 +158,19 @@ impl VaultService for Rpc {
         &self,
         request: Request<api::ResolveRequest>,
     ) -> Result<Response<api::ResolveResponse>, Status> {
-        let texts = request.into_inner().references;
+        let api::ResolveRequest {
+            references: texts,
+            run,
+        } = request.into_inner();
         if texts.is_empty() || texts.len() > REFERENCES_MAX {
             return Err(Error::References(texts.len()).into());
         }
         let references = texts
             .iter()
-            .map(|text| Reference::parse(text))
+            .map(|text| Referred::parse(text))
             .collect::<Result<Vec<_>, _>>()?;
-        let found = self.vaults.resolve_all(&references).await?;
+        let run = Some(run).filter(|run| !run.is_empty());
+        let found = self.vaults.resolve_all(&references, run.as_deref()).await?;
         let values = found
             .into_iter()
             .map(|f| api::ResolvedValue {
@@ -172,6 +179,75 @@ impl VaultService for Rpc {
             })
             .collect();
         Ok(Response::new(api::ResolveResponse { values }))
+    }
+
+    async fn seal_run(
+        &self,
+        request: Request<api::SealRunRequest>,
+    ) -> Result<Response<api::SealRunResponse>, Status> {
+        let request = request.into_inner();
+        let values: Vec<_> = request.values.into_iter().map(Zeroizing::new).collect();
+        let scope = Scope::parse(&request.scope)?;
+        let run = sealed::run(&request.run)?;
+        let from = match request.from_run.as_str() {
+            "" => None,
+            from => Some(sealed::run(from)?),
+        };
+        let references = self.vaults.seal(&scope, run, &values, from).await?;
+        Ok(Response::new(api::SealRunResponse { references }))
+    }
+
+    async fn unseal_run(
+        &self,
+        request: Request<api::UnsealRunRequest>,
+    ) -> Result<Response<api::UnsealRunResponse>, Status> {
+        let request = request.into_inner();
+        if request.references.is_empty() || request.references.len() > SEALED_MAX {
+            return Err(Error::Sealed(request.references.len()).into());
+        }
+        let run = sealed::run(&request.run)?;
+        let references = request.references.iter().map(|text| Sealed::parse(text));
+        let references = references.collect::<Result<Vec<_>, _>>()?;
+        let values = self.vaults.unseal(run, &references).await?;
+        let values = values.iter().map(|value| String::clone(value)).collect();
+        Ok(Response::new(api::UnsealRunResponse { values }))
+    }
+
+    async fn drop_run(
+        &self,
+        request: Request<api::DropRunRequest>,
+    ) -> Result<Response<api::DropRunResponse>, Status> {
+        let request = request.into_inner();
+        let dropped = self.vaults.drop_run(sealed::run(&request.run)?).await?;
+        Ok(Response::new(api::DropRunResponse { dropped }))
+    }
+
+    async fn list_sealed_runs(
+        &self,
+        request: Request<api::ListSealedRunsRequest>,
+    ) -> Result<Response<api::ListSealedRunsResponse>, Status> {
+        let request = request.into_inner();
+        let max = request.page_size.map_or(Ok(RUNS_MAX), usize::try_from);
+        let Some(max) = max.ok().filter(|max| (1..=RUNS_MAX).contains(max)) else {
+            return Err(Error::Parameter {
+                field: "pageSize",
+                reason: "is 1 to 1000",
+            }
+            .into());
+        };
+        let before_ms = request.before.map_or(i64::MAX, |t| {
+            t.seconds.saturating_mul(1000) + i64::from(t.nanos / 1_000_000)
+        });
+        let listed = self.vaults.sealed_runs(before_ms, &request.page_token, max);
+        let runs = listed.await?;
+        let next_page_token = match runs.last() {
+            Some(last) if runs.len() == max => last.clone(),
+            _ => String::new(),
+        };
+        Ok(Response::new(api::ListSealedRunsResponse {
+            runs,
+            next_page_token,
+        }))
     }
 
     async fn reveal(
@@ -200,7 +276,9 @@ impl VaultService for Rpc {
         let request = request.into_inner();
         let id = Id::parse(&request.kind, &request.name)?;
         let settings = request.settings.unwrap_or_default().text;
-        let version = self.vaults.save_connection(&id, &settings).await?;
+        let run = Some(request.run).filter(|run| !run.is_empty());
+        let saved = self.vaults.save_connection(&id, &settings, run.as_deref());
+        let version = saved.await?;
         Ok(Response::new(api::SaveConnectionResponse { version }))
     }
 

@@ -9,10 +9,16 @@ use crate::error::Error;
 use crate::passphrase::Cost;
 use crate::root::{Derivation, Row};
 
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    sql: include_str!("../migrations/1_vault.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        sql: include_str!("../migrations/1_vault.sql"),
+    },
+    Migration {
+        version: 2,
+        sql: include_str!("../migrations/2_sealed.sql"),
+    },
+];
 
 /// A vault's key, wrapped.
 #[derive(Debug)]
@@ -117,12 +123,13 @@ pub(crate) async fn insert_vault(
     Ok(())
 }
 
-/// Names of the vaults but `hidden`, in their order.
-pub(crate) async fn vaults(c: &mut SqliteConnection, hidden: &str) -> Result<Vec<String>, Error> {
-    let names = sqlx::query_scalar("SELECT name FROM vault WHERE name <> ? ORDER BY name")
-        .bind(hidden)
-        .fetch_all(c)
-        .await?;
+/// Names of people's vaults, in their order: those of this engine itself begin with `:`
+/// or `~`.
+pub(crate) async fn vaults(c: &mut SqliteConnection) -> Result<Vec<String>, Error> {
+    let names =
+        sqlx::query_scalar("SELECT name FROM vault WHERE name NOT GLOB '[:~]*' ORDER BY name")
+            .fetch_all(c)
+            .await?;
     Ok(names)
 }
 

@@ -12,8 +12,9 @@ use crate::error::Error;
 use crate::name::{CredentialName, VaultName};
 use crate::opened::Opened;
 use crate::record::{self, Place};
-use crate::reference::Reference;
+use crate::reference::{Reference, Referred};
 use crate::root::Source;
+use crate::sealed::Sealed;
 use crate::table::{self, Stored};
 
 /// Largest value, in bytes: keys, certificates, service accounts; documents are files.
@@ -64,8 +65,8 @@ pub(crate) enum Change {
 /// A value as it is given; cannot be shown.
 pub(crate) enum Given {
     Value(Zeroizing<String>),
-    /// Of a value that is copied.
-    Reference(Reference),
+    /// Of a value that is copied, with the run on whose behalf.
+    Reference(Referred, Option<String>),
 }
 
 /// What a change did.
@@ -127,21 +128,23 @@ impl Vaults {
 
     /// The value of a reference.
     pub(crate) async fn resolve(&self, reference: &Reference) -> Result<Opening, Error> {
-        let mut all = self.resolve_all(std::slice::from_ref(reference)).await?;
-        all.pop().ok_or(Error::References(0))
+        let opened = self.open().await?;
+        let mut reader = opened.store.read().await?;
+        opened.value(&mut reader, reference).await
     }
 
-    /// The values of references, in their order.
+    /// The values of references, in their order, for who asks on behalf of a run.
     pub(crate) async fn resolve_all(
         &self,
-        references: &[Reference],
+        references: &[Referred],
+        run: Option<&str>,
     ) -> Result<Vec<Opening>, Error> {
         let opened = self.open().await?;
         let mut reader = opened.store.read().await?;
         let mut bytes = 0;
         let mut all = Vec::with_capacity(references.len());
         for reference in references {
-            let found = opened.value(&mut reader, reference).await?;
+            let found = opened.referred(&mut reader, reference, run).await?;
             bytes += found.value.len();
             if bytes > RESOLVED_MAX {
                 return Err(Error::ResolvedTooLarge);
@@ -165,7 +168,7 @@ impl Vaults {
     pub(crate) async fn vaults(&self) -> Result<Vec<String>, Error> {
         let opened = self.open().await?;
         let mut reader = opened.store.read().await?;
-        table::vaults(&mut reader, connection::VAULT).await
+        table::vaults(&mut reader).await
     }
 
     /// Makes a change. With a key, the change and the key are one transaction: a
@@ -213,10 +216,37 @@ impl Vaults {
             .map_err(Error::written)
     }
 
-    /// Stores a connection's settings; answers their version.
-    pub(crate) async fn save_connection(&self, id: &Id, settings: &[u8]) -> Result<u64, Error> {
-        connection::settings(settings)?;
+    /// The time.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.context.clock().now_ms()
+    }
+
+    /// Stores a connection's settings; answers their version. What in them was sealed for
+    /// the run that stores them is stored as it is: the connection outlives the run.
+    pub(crate) async fn save_connection(
+        &self,
+        id: &Id,
+        settings: &[u8],
+        run: Option<&str>,
+    ) -> Result<u64, Error> {
+        let mut members = connection::settings(settings)?;
         let opened = self.open().await?;
+        let sealed = connection::sealed(&mut members);
+        let own = if sealed.is_empty() {
+            None
+        } else {
+            let mut reader = opened.store.read().await?;
+            for text in sealed {
+                let found = opened
+                    .sealed(&mut reader, &Sealed::parse(text)?, run)
+                    .await?;
+                text.clone_from(&found.value);
+            }
+            let text = Zeroizing::new(serde_json::Value::Object(members).to_string());
+            connection::settings(text.as_bytes())?;
+            Some(text)
+        };
+        let settings = own.as_ref().map_or(settings, |text| text.as_bytes());
         let now = self.context.clock().now_ms();
         opened
             .store

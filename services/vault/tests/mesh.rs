@@ -237,6 +237,7 @@ async fn connections_are_bounded() {
             kind: kind.to_owned(),
             name: name.to_owned(),
             settings: Some(Json { text: text.into() }),
+            run: String::new(),
         };
         let answer = probe.scene.client().save_connection(request).await;
         answer.map(|_| ()).map_err(|s| Failure::of(&s).reason)

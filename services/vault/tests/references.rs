@@ -229,6 +229,12 @@ async fn values_go_to_engines_that_use_them_and_to_people_alone() {
         assert_eq!(callers(name), engines, "{name}");
     }
     assert_eq!(callers("Reveal"), ["gateway"]);
+    for name in ["SealRun", "DropRun"] {
+        assert_eq!(callers(name), ["orchestrator", "gateway"], "{name}");
+    }
+    for name in ["UnsealRun", "ListSealedRuns"] {
+        assert_eq!(callers(name), ["orchestrator"], "{name}");
+    }
     for name in ["Set", "Get", "List", "Delete", "DeleteVault", "ListVaults"] {
         assert_eq!(callers(name), ["orchestrator", "gateway"], "{name}");
     }
@@ -239,6 +245,7 @@ async fn wrong_requests_over_the_wire_are_refused_too() {
     let scene = Scene::start().await;
     let request = ResolveRequest {
         references: vec!["http://a.test".to_owned()],
+        ..ResolveRequest::default()
     };
     let status = scene.client().resolve(request).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::InvalidArgument);

@@ -149,7 +149,14 @@ impl Scene {
         references: &[&str],
     ) -> Result<Vec<ResolvedValue>, Failure> {
         let references = references.iter().map(|r| (*r).to_owned()).collect();
-        match self.client().resolve(ResolveRequest { references }).await {
+        match self
+            .client()
+            .resolve(ResolveRequest {
+                references,
+                run: String::new(),
+            })
+            .await
+        {
             Ok(answer) => Ok(answer.into_inner().values),
             Err(status) => Err(Failure::of(&status)),
         }

@@ -282,6 +282,11 @@ fn reference_is_found_wherever_a_secret_may_stand() {
         ),
         (json!({"keys": ["x", "vault://a/b"]}), Some("keys[1]")),
         (json!({"plain": "vault://a/b", "token": "t"}), None),
+        (json!({"token": "vault://~run/a-b"}), None),
+        (
+            json!({"token": "vault://~run/a-b vault://a/b"}),
+            Some("token"),
+        ),
         (json!({}), None),
     ] {
         let decoded = decode(&secrets, value.clone()).expect("fits");
