@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// negative.
 pub type RunId = i64;
 
+/// A part of a store: whoever owns it is the only writer of the runs in it.
+pub type Shard = u8;
+
 const COUNTER_BITS: u32 = 13;
 const SHARD_BITS: u32 = 8;
 const COUNTER_MASK: u64 = (1 << COUNTER_BITS) - 1;
@@ -49,6 +52,13 @@ pub fn parse_run(text: &str) -> Option<RunId> {
     RunId::try_from(run).ok()
 }
 
+/// The shard that a run belongs to.
+#[must_use]
+pub fn shard_of(run: RunId) -> Shard {
+    // The other bits are cut off on purpose.
+    (run >> COUNTER_BITS) as Shard
+}
+
 /// Makes ids of runs, each greater than all before it.
 #[derive(Debug)]
 pub struct RunIds {
@@ -71,14 +81,29 @@ impl RunIds {
         }
     }
 
-    /// The next id. `now_ms` is the time since 1970; when it stands still or
-    /// goes back, ids run on from the newest.
+    /// Lets ids run on from a run that another instance has made: whoever takes over a
+    /// shard calls it with [`Journal::last_run`](crate::Journal::last_run).
+    pub fn raise(&self, newest: RunId) {
+        let newest = Self::after(Some(newest)).last;
+        self.last.fetch_max(newest.into_inner(), Ordering::Relaxed);
+    }
+
+    /// The next id, in shard 0. `now_ms` is the time since 1970; when it stands still
+    /// or goes back, ids run on from the newest.
     pub fn next(&self, now_ms: u64) -> RunId {
+        self.next_in(0, now_ms)
+    }
+
+    /// As [`RunIds::next`], in another shard. Ids of one shard rise; those of
+    /// different shards have different times or counters.
+    pub fn next_in(&self, shard: Shard, now_ms: u64) -> RunId {
         let earliest = now_ms << COUNTER_BITS;
         let step = |last: u64| earliest.max(last + 1);
         let before = self.last.update(Ordering::Relaxed, Ordering::Relaxed, step);
         let next = step(before);
-        let id = (next >> COUNTER_BITS) << (SHARD_BITS + COUNTER_BITS) | (next & COUNTER_MASK);
+        let id = (next >> COUNTER_BITS) << (SHARD_BITS + COUNTER_BITS)
+            | u64::from(shard) << COUNTER_BITS
+            | (next & COUNTER_MASK);
         // The sign bit stays free until the year 2109.
         (id & (u64::MAX >> 1)).cast_signed()
     }
@@ -127,6 +152,25 @@ mod tests {
             last = next;
         }
         assert!(RunIds::after(Some(last)).next(NOW - 60_000) > last);
+        let other = RunIds::after(None);
+        other.raise(last);
+        other.raise(0);
+        assert!(other.next(NOW - 60_000) > last);
+    }
+
+    #[test]
+    fn id_carries_its_shard() {
+        let ids = RunIds::after(None);
+        let mut last = (0, 0);
+        for shard in (0..=u8::MAX).cycle().take(20_000) {
+            let run = ids.next_in(shard, NOW);
+            assert_eq!(shard_of(run), shard);
+            // Nothing but the shard may tell two ids apart.
+            let bare = (run >> 21, run & 8191);
+            assert!(bare > last);
+            last = bare;
+        }
+        assert_eq!(shard_of(ids.next(NOW)), 0);
     }
 
     #[test]
