@@ -35,6 +35,7 @@ const TABLE: &[Row] = &[
     row("catalog", &["api"], &[]),
     row("fault", &["api"], &[]),
     row("egress", &[], &[]),
+    row("faultdisk", &[], &[]),
     row("site", &[], &[]),
     row("expr", &[], &[]),
     row("schedule", &[], &[]),
@@ -131,6 +132,12 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[(
     "link",
     "api",
     "the faults that all tools share and the largest message; no engine's types",
+)];
+
+/// Crates that write the workspace's lints out, but for `unsafe_code`, with the reason.
+const OWN_LINTS: &[(&str, &str)] = &[(
+    "faultdisk",
+    "SQLite calls a file system over pointers; tests alone import it",
 )];
 
 fn metadata() -> Metadata {
@@ -233,10 +240,34 @@ fn default_member_is_the_binary() {
 fn lints_of_the_workspace_apply_everywhere() {
     for package in metadata().workspace_packages() {
         let manifest = std::fs::read_to_string(&package.manifest_path).expect("a manifest");
+        if OWN_LINTS.iter().any(|(n, _)| *n == short(&package.name)) {
+            assert_eq!(missing_lints(&manifest), ["unsafe_code = \"forbid\""]);
+            continue;
+        }
         assert!(
             manifest.contains("[lints]\nworkspace = true"),
             "{}",
             package.name
         );
+    }
+}
+
+/// Lints of the workspace that a manifest does not have.
+fn missing_lints(manifest: &str) -> Vec<String> {
+    let root = std::fs::read_to_string(tree().join("Cargo.toml")).expect("the root's manifest");
+    let (_, lints) = root.split_once("[workspace.lints.rust]").expect("lints");
+    let (lints, _) = lints.split_once("\n[profile").expect("profiles after the lints");
+    let lints = lints.lines().filter(|l| l.contains('='));
+    let missing = lints.filter(|lint| !manifest.lines().any(|l| l == *lint));
+    missing.map(str::to_owned).collect()
+}
+
+#[test]
+fn crates_with_lints_of_their_own_are_never_in_the_product() {
+    for package in metadata().workspace_packages() {
+        for (name, reason) in OWN_LINTS {
+            let imported = imports(package).contains_key(*name);
+            assert!(!imported, "{} imports {name}: {reason}", package.name);
+        }
     }
 }
