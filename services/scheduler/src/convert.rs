@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use gearmesh_api::scheduler::v1 as api;
 use gearmesh_api::tool::v1::Json;
+use gearmesh_schedule::{Fire, Mark, Timetable};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -11,7 +12,6 @@ use crate::definition::Definition;
 use crate::error::{Error, Result};
 use crate::history::{Figures, Past};
 use crate::table::Row;
-use crate::time::{Fire, Mark, Timetable};
 
 /// The fields of a kind, which create, update and preview share by name alone: the
 /// protocol keeps them flat for those who type them.

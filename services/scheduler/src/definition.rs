@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use gearmesh_schedule::{Kind, Spec, Timetable};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::policy::{CatchUp, Overlap, Policy};
-use crate::time::{Kind, Spec, Timetable};
 
 /// The fields of a schedule. Absent means that the default holds, so that an edit
 /// of one field leaves all others as they were told.

@@ -5,7 +5,7 @@ use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_fault::{EnumValueDescriptor, Fault, common, reason};
 
 use crate::table::SCHEDULES_MAX;
-use crate::time::RuleError;
+use gearmesh_schedule::RuleError;
 
 /// A result of this crate.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -66,9 +66,9 @@ impl Fault for Error {
         match self {
             Self::NotFound(_) => ours(SchedulerFault::ScheduleNotFound),
             Self::Exists(_) => ours(SchedulerFault::ScheduleExists),
-            Self::Rule(RuleError::Invalid { .. } | RuleError::TooCostly) => {
-                ours(SchedulerFault::InvalidSchedule)
-            }
+            Self::Rule(
+                RuleError::Text { .. } | RuleError::Invalid { .. } | RuleError::TooCostly,
+            ) => ours(SchedulerFault::InvalidSchedule),
             Self::Rule(RuleError::InPast(_)) => ours(SchedulerFault::ScheduleInPast),
             Self::Rule(RuleError::NeverFires) => ours(SchedulerFault::ScheduleNeverFires),
             Self::Disabled(_) => ours(SchedulerFault::ScheduleDisabled),
@@ -93,7 +93,8 @@ impl Fault for Error {
 
     fn violations(&self) -> Vec<(String, String)> {
         match self {
-            Self::Rule(RuleError::Invalid { field, .. }) | Self::Parameter { field, .. } => {
+            Self::Rule(RuleError::Text { field, .. } | RuleError::Invalid { field, .. })
+            | Self::Parameter { field, .. } => {
                 vec![((*field).to_owned(), self.to_string())]
             }
             Self::Rule(RuleError::InPast(_)) => {

@@ -1,7 +1,8 @@
 //! When work starts: schedules by cron, rule, interval or at one instant.
 //!
-//! The scheduler decides when, the orchestrator how. `time` finds the instants of a
-//! rule and is pure, as is `plan`, which says what a schedule owes at an instant.
+//! The scheduler decides when, the orchestrator how. The crate `schedule` finds the
+//! instants of a rule and is pure, as is `plan`, which says what a schedule owes at an
+//! instant.
 //! The planner makes the fires that are owed durable, the sender starts their runs
 //! under a request key that follows from the fire: so each fire has one run,
 //! whatever crashes in between.
@@ -25,7 +26,6 @@ mod schedules;
 mod sender;
 mod table;
 mod target;
-mod time;
 
 use std::sync::Arc;
 

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
+use gearmesh_schedule::{RuleError, Timetable};
 use jiff::Timestamp;
 
 use crate::policy::{CatchUp, Policy};
-use crate::time::{RuleError, Timetable};
 
 /// A fire is late when its instant passed longer ago: so long may a busy process
 /// take without anybody calling it a miss.
@@ -163,7 +163,7 @@ fn rows(misses: &[i64], uncounted: bool) -> Vec<Missed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{Kind, Spec};
+    use gearmesh_schedule::{Kind, Spec};
 
     const HOUR: i64 = 3_600_000;
 

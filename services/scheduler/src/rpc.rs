@@ -7,7 +7,8 @@ use gearmesh_api::scheduler::v1 as api;
 use gearmesh_api::scheduler::v1::scheduler_service_server::SchedulerService;
 use gearmesh_fault::Failure;
 use gearmesh_runtime::{CallOf, Keyed};
-use jiff::Timestamp;
+use gearmesh_schedule::{Budget, Kind, RuleError, Spec, Timetable};
+use jiff::{SignedDuration, Timestamp};
 use prost::Message;
 use tonic::{Request, Response, Status};
 
@@ -18,7 +19,6 @@ use crate::key;
 use crate::schedules::{ENDED, Edit, Owner, Schedules};
 use crate::sender::Sender;
 use crate::table::{Filter, Row};
-use crate::time::{Kind, RuleError, Spec, Timetable};
 
 /// Schedules of a page, fires of a preview, entries of a history and days of
 /// statistics when the caller names no number.
@@ -31,6 +31,9 @@ const DAYS_DEFAULT: i64 = 30;
 /// of them are asked for.
 const PREVIEW_MAX_US: u64 = 2_000_000;
 const PREVIEW_COSTLY: &str = "the fires are too rare for so many; ask for fewer";
+
+/// How far ahead changes of the clock are told: a year has them all.
+const NOTES_WITHIN: SignedDuration = SignedDuration::from_hours(24 * 366);
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
@@ -81,7 +84,7 @@ impl SchedulerService for Rpc {
             encoded(&api::CreateResponse {
                 schedule: Some(convert::schedule(row, false)),
                 meaning: timetable.words().to_owned(),
-                notes: timetable.notes(now).unwrap_or_default(),
+                notes: notes(timetable, now).unwrap_or_default(),
             })
         };
         let created = self
@@ -256,7 +259,7 @@ impl SchedulerService for Rpc {
             count: i32::try_from(fires.len()).unwrap_or(i32::MAX),
             fires,
             meaning: timetable.words().to_owned(),
-            notes: timetable.notes(now).map_err(Error::from)?,
+            notes: notes(&timetable, now).map_err(Error::from)?,
         }))
     }
 
@@ -332,6 +335,13 @@ impl SchedulerService for Rpc {
     }
 }
 
+/// Changes of the clock within a year that touch a schedule, one sentence each.
+fn notes(timetable: &Timetable, now: Timestamp) -> Result<Vec<String>, RuleError> {
+    let to = now.saturating_add(NOTES_WITHIN).unwrap_or(Timestamp::MAX);
+    let changes = timetable.changes(now, to, &mut Budget::default())?;
+    Ok(changes.iter().map(ToString::to_string).collect())
+}
+
 /// The first fire of an expression, its meaning and its notes.
 fn validated(
     request: api::ValidateRequest,
@@ -353,7 +363,7 @@ fn validated(
     };
     let timetable = Timetable::parse(&spec, now)?;
     let first = timetable.first(&spec, now)?;
-    let notes = timetable.notes(now)?;
+    let notes = notes(&timetable, now)?;
     Ok((first, timetable.words().to_owned(), notes))
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gearmesh_runtime::{Context, Keyed};
+use gearmesh_schedule::Timetable;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
@@ -12,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::runs::Runs;
 use crate::table::{self, Row, Table};
 use crate::target::Target;
-use crate::time::Timetable;
 use crate::{fires, history};
 
 /// Letters of an id: Crockford's base 32, which has no two that look alike.

@@ -10,9 +10,9 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
-use super::RuleError;
-use super::budget::Budget;
-use super::civil::{Ahead, Civil};
+use crate::RuleError;
+use crate::budget::Budget;
+use crate::civil::{Ahead, Civil};
 
 /// What a local time does that the clock skips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(crate) struct Dst {
 
 impl Dst {
     /// Elapsed time: what the clock skips is not there, what it repeats is there twice.
-    pub(super) const ELAPSED: Self = Self {
+    pub(crate) const ELAPSED: Self = Self {
         gap: Gap::Skip,
         overlap: Overlap::Both,
     };
@@ -50,17 +50,22 @@ impl Dst {
 
 /// Whether a change of the clock touches a fire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub enum Mark {
+    /// It does not.
     Plain,
+    /// Moved: the clock skips its time.
     Gap,
+    /// Its time comes twice.
     Overlap,
 }
 
 /// One fire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fire {
-    pub(crate) at: Timestamp,
-    pub(crate) mark: Mark,
+pub struct Fire {
+    /// When.
+    pub at: Timestamp,
+    /// What the clock does to it.
+    pub mark: Mark,
 }
 
 /// A stretch of time with one offset.
@@ -87,16 +92,16 @@ impl Stretch {
 }
 
 /// The first fire after an instant and at most at `last`.
-pub(super) fn next(
+pub(crate) fn next(
     zone: &TimeZone,
     dst: Dst,
     civil: &dyn Civil,
     after: Timestamp,
     last: Timestamp,
+    budget: &mut Budget,
 ) -> Result<Option<Fire>, RuleError> {
-    let mut budget = Budget::new();
     let horizon = zone.to_datetime(last).saturating_add(2.days());
-    let mut ahead = Ahead::new(civil, horizon, &mut budget);
+    let mut ahead = Ahead::new(civil, horizon, budget);
     let Ok(mut from) = Timestamp::from_second(after.as_millisecond().div_euclid(1000) + 1) else {
         return Ok(None);
     };

@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use rrule::Frequency;
 
-use super::RuleError;
-use super::budget::Budget;
-use super::recurrence::positions;
-use super::rule_text::RuleText;
+use crate::RuleError;
+use crate::budget::Budget;
+use crate::recurrence::positions;
+use crate::rule_text::RuleText;
 
 /// The least change of a clock that is in use, in seconds: a walk to the next hour
 /// looks again after it.
@@ -20,7 +20,7 @@ const LOOK_AGAIN: i64 = 1800;
 
 /// A rule by hour, minute or second, with its first instant.
 #[derive(Debug, Clone)]
-pub(super) struct Elapsed {
+pub(crate) struct Elapsed {
     rule: RuleText,
     start: i64,
     /// Seconds from step to step.
@@ -28,7 +28,7 @@ pub(super) struct Elapsed {
 }
 
 impl Elapsed {
-    pub(super) fn new(rule: RuleText, start: Timestamp) -> Self {
+    pub(crate) fn new(rule: RuleText, start: Timestamp) -> Self {
         let unit = match rule.freq {
             Frequency::Hourly => 3600,
             Frequency::Minutely => 60,
@@ -41,14 +41,19 @@ impl Elapsed {
         }
     }
 
+    /// Its first instant.
+    pub(crate) fn start(&self) -> Timestamp {
+        Timestamp::from_second(self.start).unwrap_or_default()
+    }
+
     /// The first instant after one and at most at `last`.
-    pub(super) fn next(
+    pub(crate) fn next(
         &self,
         zone: &TimeZone,
         after: Timestamp,
         last: Timestamp,
+        budget: &mut Budget,
     ) -> Result<Option<Timestamp>, RuleError> {
-        let mut budget = Budget::new();
         let after = after.as_millisecond().div_euclid(1000);
         let mut left = self.rule.count.unwrap_or(u32::MAX);
         // The step before may reach beyond this instant: BYMINUTE spreads it over an hour.

@@ -8,21 +8,21 @@ use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use rrule::Frequency;
 
-use super::RuleError;
-use super::budget::Budget;
-use super::civil::Civil;
-use super::rule_text::RuleText;
+use crate::RuleError;
+use crate::budget::Budget;
+use crate::civil::Civil;
+use crate::rule_text::RuleText;
 
 /// A rule with its first local time.
 #[derive(Debug, Clone)]
-pub(super) struct Recurrence {
+pub(crate) struct Recurrence {
     rule: RuleText,
     start: DateTime,
     times: Vec<Time>,
 }
 
 impl Recurrence {
-    pub(super) fn new(mut rule: RuleText, start: DateTime) -> Self {
+    pub(crate) fn new(mut rule: RuleText, start: DateTime) -> Self {
         // What a rule leaves open is that of its start.
         let days_open = rule.week_numbers.is_empty()
             && rule.year_days.is_empty()
@@ -58,6 +58,11 @@ impl Recurrence {
             }
         }
         Self { rule, start, times }
+    }
+
+    /// Its first local time.
+    pub(crate) fn start(&self) -> DateTime {
+        self.start
     }
 
     /// The period that a local time lies in, counted from that of the start.
@@ -134,7 +139,7 @@ impl Recurrence {
 
 impl RuleText {
     /// Whether the parts of the rule that speak of days allow this one.
-    pub(super) fn on(&self, day: Date, nth_in_year: bool) -> bool {
+    pub(crate) fn on(&self, day: Date, nth_in_year: bool) -> bool {
         let month_length = i64::from(day.days_in_month());
         let year_day = i64::from(day.day_of_year());
         let year_length = i64::from(day.days_in_year());
@@ -221,7 +226,7 @@ impl Recurrence {
 }
 
 /// The values at these positions, from 1 from the front, from -1 from the back.
-pub(super) fn positions<T: Copy + Ord>(values: &[T], positions: &[i32]) -> Vec<T> {
+pub(crate) fn positions<T: Copy + Ord>(values: &[T], positions: &[i32]) -> Vec<T> {
     let mut found: Vec<T> = positions
         .iter()
         .filter_map(|position| {

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::RuleError;
+use crate::RuleError;
 
 /// A zone of the bundled database.
 ///
 /// # Errors
 /// [`RuleError::Invalid`] when it has no such zone.
-pub(crate) fn zone(name: &str) -> Result<TimeZone, RuleError> {
+pub fn zone(name: &str) -> Result<TimeZone, RuleError> {
     if name.is_empty() || name == "UTC" {
         return Ok(TimeZone::UTC);
     }
@@ -28,11 +28,7 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, RuleError> {
 ///
 /// # Errors
 /// [`RuleError::Invalid`] when it is neither.
-pub(crate) fn instant(
-    field: &'static str,
-    text: &str,
-    zone: &TimeZone,
-) -> Result<Timestamp, RuleError> {
+pub fn instant(field: &'static str, text: &str, zone: &TimeZone) -> Result<Timestamp, RuleError> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use jiff::civil::DateTime;
 
-use super::RuleError;
-use super::budget::Budget;
+use crate::RuleError;
+use crate::budget::Budget;
 
 /// A set of local times in whole seconds.
-pub(super) trait Civil {
+pub(crate) trait Civil {
     /// The first at or after `from`; none when there is none up to `horizon`.
     fn next(
         &self,
@@ -31,7 +31,7 @@ impl Civil for BTreeSet<DateTime> {
 }
 
 /// A rule with its last answer, since neighbouring questions often have the same.
-pub(super) struct Ahead<'a> {
+pub(crate) struct Ahead<'a> {
     civil: &'a dyn Civil,
     horizon: DateTime,
     budget: &'a mut Budget,
@@ -39,7 +39,7 @@ pub(super) struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    pub(super) fn new(civil: &'a dyn Civil, horizon: DateTime, budget: &'a mut Budget) -> Self {
+    pub(crate) fn new(civil: &'a dyn Civil, horizon: DateTime, budget: &'a mut Budget) -> Self {
         Self {
             civil,
             horizon,
@@ -49,7 +49,7 @@ impl<'a> Ahead<'a> {
     }
 
     /// The first in `from..to`.
-    pub(super) fn within(
+    pub(crate) fn within(
         &mut self,
         from: DateTime,
         to: DateTime,

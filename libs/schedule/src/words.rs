@@ -4,19 +4,14 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use rrule::Frequency;
 
-use super::RuleError;
-use super::cron::Cron;
-use super::instant::instant;
-use super::line::{Dst, Fire, Gap, Mark, Overlap};
-use super::rule_text::RuleText;
-use super::timetable::{Kind, Spec};
-
-/// Fires around a change of the clock that are looked at for a note: those of two
-/// days by the minute are more than a note is worth.
-pub(super) const NOTE_FIRES_MAX: usize = 200;
+use crate::RuleError;
+use crate::cron::Cron;
+use crate::instant::instant;
+use crate::rule_text::RuleText;
+use crate::spec::{Kind, Spec};
 
 /// The meaning of a schedule's rule, in its zone.
-pub(super) fn of(spec: &Spec, zone: &TimeZone) -> Result<String, RuleError> {
+pub(crate) fn of(spec: &Spec, zone: &TimeZone) -> Result<String, RuleError> {
     let name = if spec.timezone.is_empty() {
         "UTC"
     } else {
@@ -27,7 +22,7 @@ pub(super) fn of(spec: &Spec, zone: &TimeZone) -> Result<String, RuleError> {
         Kind::Rrule(text) => {
             // Words tell what is written; what a start would add is told beside them.
             let epoch = zone.to_datetime(jiff::Timestamp::UNIX_EPOCH);
-            let start = super::rule_text::dtstart(text, zone)?.unwrap_or(epoch);
+            let start = crate::rule_text::dtstart(text, zone)?.unwrap_or(epoch);
             format!("{}, in {name}", rule(&RuleText::parse(text, start, zone)?))
         }
         Kind::Interval(ms) => {
@@ -141,29 +136,4 @@ fn month(n: i8) -> String {
     ];
     let at = usize::try_from(n - 1).ok();
     at.and_then(|at| NAMES.get(at)).unwrap_or(&"?").to_string()
-}
-
-/// What a change of the clock does to a fire. It was asked for with the policies
-/// `after` and `first`.
-pub(super) fn note(zone: &TimeZone, dst: Dst, fire: Fire) -> String {
-    let local = zone.to_datetime(fire.at);
-    let (date, time) = (local.strftime("%F"), local.strftime("%R"));
-    match fire.mark {
-        Mark::Overlap => {
-            let how = match dst.overlap {
-                Overlap::First => "fires once, at the first (dst.overlap: first)",
-                Overlap::Last => "fires once, at the second (dst.overlap: last)",
-                Overlap::Both => "fires at both (dst.overlap: both)",
-            };
-            format!("{date}: {time} comes twice; it {how}")
-        }
-        Mark::Gap | Mark::Plain => {
-            let how = match dst.gap {
-                Gap::After => format!("it fires at {time} (dst.gap: after)"),
-                Gap::Shift => "it fires as much later (dst.gap: shift)".to_owned(),
-                Gap::Skip => "it does not fire (dst.gap: skip)".to_owned(),
-            };
-            format!("{date}: the clock skips its time before {time}; {how}")
-        }
-    }
 }

@@ -8,10 +8,13 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use rrule::{Frequency, NWeekday, RRule, Unvalidated};
 
-use super::RuleError;
+use crate::RuleError;
 
 /// JSON name of the field that holds it.
 const FIELD: &str = "rrule";
+
+/// Longest text of a rule, in bytes: it is stored, and read at every fire.
+pub const RULE_MAX: usize = 4 * 1024;
 
 /// Excluded and added dates of one rule: each is stored and looked at for each fire.
 const DATES_MAX: usize = 1_000;
@@ -21,24 +24,24 @@ const COUNT_MAX: u32 = 10_000;
 
 /// The parts of a rule. Texts are in the schedule's zone.
 #[derive(Debug, Clone)]
-pub(super) struct RuleText {
-    pub(super) freq: Frequency,
-    pub(super) interval: i64,
-    pub(super) count: Option<u32>,
+pub(crate) struct RuleText {
+    pub(crate) freq: Frequency,
+    pub(crate) interval: i64,
+    pub(crate) count: Option<u32>,
     /// The last local time.
-    pub(super) until: Option<DateTime>,
-    pub(super) week_start: Weekday,
-    pub(super) set_pos: Vec<i32>,
-    pub(super) months: Vec<i8>,
-    pub(super) month_days: Vec<i8>,
-    pub(super) year_days: Vec<i16>,
-    pub(super) week_numbers: Vec<i8>,
-    pub(super) weekdays: Vec<(Option<i16>, Weekday)>,
-    pub(super) hours: Vec<i8>,
-    pub(super) minutes: Vec<i8>,
-    pub(super) seconds: Vec<i8>,
-    pub(super) excluded: BTreeSet<DateTime>,
-    pub(super) added: BTreeSet<DateTime>,
+    pub(crate) until: Option<DateTime>,
+    pub(crate) week_start: Weekday,
+    pub(crate) set_pos: Vec<i32>,
+    pub(crate) months: Vec<i8>,
+    pub(crate) month_days: Vec<i8>,
+    pub(crate) year_days: Vec<i16>,
+    pub(crate) week_numbers: Vec<i8>,
+    pub(crate) weekdays: Vec<(Option<i16>, Weekday)>,
+    pub(crate) hours: Vec<i8>,
+    pub(crate) minutes: Vec<i8>,
+    pub(crate) seconds: Vec<i8>,
+    pub(crate) excluded: BTreeSet<DateTime>,
+    pub(crate) added: BTreeSet<DateTime>,
 }
 
 /// A text taken apart into its lines.
@@ -50,37 +53,41 @@ struct Lines<'a> {
     added: BTreeSet<DateTime>,
 }
 
-fn refuse(message: impl Into<String>) -> RuleError {
-    RuleError::invalid(FIELD, message)
+/// Why a text is no rule: goes on after the text in quotes.
+type Read<T> = Result<T, String>;
+
+fn told<T>(text: &str, read: Read<T>) -> Result<T, RuleError> {
+    read.map_err(|why| RuleError::text(FIELD, text, why))
 }
 
 /// The first instant that a line DTSTART of the text gives.
-pub(super) fn dtstart(text: &str, zone: &TimeZone) -> Result<Option<DateTime>, RuleError> {
-    Ok(lines(text, zone)?.start)
+pub(crate) fn dtstart(text: &str, zone: &TimeZone) -> Result<Option<DateTime>, RuleError> {
+    Ok(told(text, lines(text, zone))?.start)
 }
 
 impl RuleText {
     /// Reads a text; `start` is the first local time of the rule.
-    pub(super) fn parse(text: &str, start: DateTime, zone: &TimeZone) -> Result<Self, RuleError> {
+    pub(crate) fn parse(text: &str, start: DateTime, zone: &TimeZone) -> Result<Self, RuleError> {
+        told(text, Self::read(text, start, zone))
+    }
+
+    fn read(text: &str, start: DateTime, zone: &TimeZone) -> Read<Self> {
         let lines = lines(text, zone)?;
-        let rule = lines
-            .rule
-            .ok_or_else(|| refuse("the text has no rule; write `FREQ=..`"))?;
+        let rule = lines.rule.ok_or("has no rule; write `FREQ=..`")?;
         if rule.to_ascii_uppercase().contains("BYEASTER") {
-            return Err(refuse("BYEASTER is no part of RFC 5545"));
+            return Err("has BYEASTER, which is no part of RFC 5545".to_owned());
         }
         let (rest, until) = split_until(rule, zone)?;
         let read: RRule<Unvalidated> = rest
             .parse()
-            .map_err(|e| refuse(format!("`{rule}` is no rule of RFC 5545: {e}")))?;
-        let first = naive(start).ok_or_else(|| refuse("`start` lies outside the calendar"))?;
-        (read.clone().validate(first))
-            .map_err(|e| refuse(format!("`{rule}` is no rule of RFC 5545: {e}")))?;
+            .map_err(|e| format!("is no rule of RFC 5545: {e}"))?;
+        let first = naive(start).ok_or("has a `start` outside the calendar")?;
+        (read.clone().validate(first)).map_err(|e| format!("is no rule of RFC 5545: {e}"))?;
         if read.get_count().is_some_and(|c| c > COUNT_MAX) {
-            return Err(refuse(format!("COUNT is at most {COUNT_MAX}; use UNTIL")));
+            return Err(format!("has a COUNT above {COUNT_MAX}; use UNTIL"));
         }
         if read.get_interval() == 0 {
-            return Err(refuse("INTERVAL is at least 1"));
+            return Err("has INTERVAL=0; it is at least 1".to_owned());
         }
         let signed = |values: &[u8]| -> Vec<i8> {
             let mut values: Vec<i8> = values
@@ -112,7 +119,7 @@ impl RuleText {
     }
 
     /// Whether it counts hours, minutes or seconds.
-    pub(super) fn sub_daily(&self) -> bool {
+    pub(crate) fn sub_daily(&self) -> bool {
         matches!(
             self.freq,
             Frequency::Hourly | Frequency::Minutely | Frequency::Secondly
@@ -120,7 +127,10 @@ impl RuleText {
     }
 }
 
-fn lines<'a>(text: &'a str, zone: &TimeZone) -> Result<Lines<'a>, RuleError> {
+fn lines<'a>(text: &'a str, zone: &TimeZone) -> Read<Lines<'a>> {
+    if text.len() > RULE_MAX {
+        return Err(format!("has more than {RULE_MAX} bytes"));
+    }
     let mut found = Lines::default();
     for line in text.lines().map(str::trim).filter(|l| !l.is_empty()) {
         let (head, value) = match line.split_once(':') {
@@ -137,38 +147,38 @@ fn lines<'a>(text: &'a str, zone: &TimeZone) -> Result<Lines<'a>, RuleError> {
                 && zone.iana_name() != Some(id)
             {
                 let own = zone.iana_name().unwrap_or("UTC");
-                return Err(refuse(format!(
-                    "`{line}` is in another zone than the schedule, which is in {own}"
-                )));
+                return Err(format!(
+                    "has `TZID={id}`, another zone than that of the schedule, which is {own}"
+                ));
             }
         }
         match name.as_str() {
             "RRULE" if found.rule.is_none() => found.rule = Some(value),
-            "RRULE" => return Err(refuse("the text has two rules; make two schedules")),
+            "RRULE" => return Err("has two rules; make two schedules".to_owned()),
             "DTSTART" => found.start = Some(local(value, zone)?),
             "EXDATE" => found.excluded.extend(dates(value, zone)?),
             "RDATE" => found.added.extend(dates(value, zone)?),
             _ => {
-                return Err(refuse(format!(
-                    "`{name}` is none of RRULE, DTSTART, EXDATE and RDATE"
-                )));
+                return Err(format!(
+                    "has `{name}`, which is none of RRULE, DTSTART, EXDATE and RDATE"
+                ));
             }
         }
     }
     if found.excluded.len() + found.added.len() > DATES_MAX {
-        return Err(refuse(format!(
-            "EXDATE and RDATE hold at most {DATES_MAX} dates"
-        )));
+        return Err(format!(
+            "has more than {DATES_MAX} dates in EXDATE and RDATE"
+        ));
     }
     Ok(found)
 }
 
-fn dates(value: &str, zone: &TimeZone) -> Result<Vec<DateTime>, RuleError> {
+fn dates(value: &str, zone: &TimeZone) -> Read<Vec<DateTime>> {
     value.split(',').map(|v| local(v.trim(), zone)).collect()
 }
 
 /// UNTIL is taken out and read here: the crate asks for its zone to be that of the start.
-fn split_until(rule: &str, zone: &TimeZone) -> Result<(String, Option<DateTime>), RuleError> {
+fn split_until(rule: &str, zone: &TimeZone) -> Read<(String, Option<DateTime>)> {
     let mut until = None;
     let mut rest = Vec::new();
     for part in rule.split(';').filter(|p| !p.is_empty()) {
@@ -191,7 +201,7 @@ fn split_until(rule: &str, zone: &TimeZone) -> Result<(String, Option<DateTime>)
 const DATE_LENGTH: usize = 8;
 
 /// `20270131`, `20270131T090000` or `20270131T090000Z`, as a local time.
-fn local(text: &str, zone: &TimeZone) -> Result<DateTime, RuleError> {
+fn local(text: &str, zone: &TimeZone) -> Read<DateTime> {
     let read = || {
         let (text, utc) = match text.strip_suffix(['Z', 'z']) {
             Some(rest) => (rest, true),
@@ -225,7 +235,7 @@ fn local(text: &str, zone: &TimeZone) -> Result<DateTime, RuleError> {
             Some(local)
         }
     };
-    read().ok_or_else(|| refuse(format!("`{text}` is no time; write 20270131T090000")))
+    read().ok_or_else(|| format!("has `{text}`, which is no time; write 20270131T090000"))
 }
 
 /// A local time as the crate takes it: it is told that all is UTC.

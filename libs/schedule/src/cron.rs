@@ -5,9 +5,10 @@ use croner::parser::{CronParser, Seconds, Year};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{Span, ToSpan};
 
-use super::RuleError;
-use super::budget::Budget;
-use super::civil::Civil;
+use crate::RuleError;
+use crate::budget::Budget;
+use crate::civil::Civil;
+use crate::rule_text::RULE_MAX;
 
 /// JSON name of the field that holds it.
 const FIELD: &str = "cronExpression";
@@ -38,9 +39,12 @@ impl Cron {
     /// Reads an expression.
     ///
     /// # Errors
-    /// [`RuleError::Invalid`] says what is wrong.
+    /// [`RuleError::Text`] says what is wrong.
     pub(crate) fn parse(text: &str) -> Result<Self, RuleError> {
-        let refuse = |what: String| RuleError::invalid(FIELD, format!("`{text}` {what}"));
+        let refuse = |why: String| RuleError::text(FIELD, text, why);
+        if text.len() > RULE_MAX {
+            return Err(refuse(format!("has more than {RULE_MAX} bytes")));
+        }
         let mut fields: Vec<&str> = text.split_whitespace().collect();
         if let [name] = fields[..]
             && name.starts_with('@')
@@ -90,12 +94,12 @@ impl Cron {
     }
 
     /// Whether it runs on elapsed time: its field of hours begins with `*`.
-    pub(super) fn elapsed(&self) -> bool {
+    pub(crate) fn elapsed(&self) -> bool {
         self.elapsed
     }
 
     /// What it means.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let text = self.cron.describe();
         text.trim_end_matches('.').to_owned()
     }

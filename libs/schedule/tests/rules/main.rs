@@ -1,0 +1,6 @@
+//! When schedules fire.
+
+mod clock;
+mod known;
+mod support;
+mod walk;
