@@ -5,9 +5,6 @@
     reason = "a bench reads the clock and prints"
 )]
 
-#[path = "../tests/hostile/cases.rs"]
-mod cases;
-
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -67,7 +64,6 @@ fn main() {
         println!("{text:<64} {parse:>10.0} {value:>10.0}");
     }
     graph(&world);
-    attacks();
 }
 
 /// What the planner does with ten tasks of four values each.
@@ -92,24 +88,4 @@ fn graph(world: &Map<String, Value>) {
         templates.len(),
         all / 1_000.0
     );
-}
-
-fn attacks() {
-    println!("{:<36} {:>10}  gives", "attack", "ms");
-    for case in cases::all() {
-        let run = || Expression::parse(&case.text).and_then(|parsed| parsed.evaluate(&case.scope));
-        let result = run();
-        // The best of some: what else runs on the machine does not count.
-        let spent = (0..5)
-            .map(|_| each(1, || drop(black_box(run()))))
-            .fold(f64::MAX, f64::min);
-        let spent = spent / 1e6;
-        let gives = result.map_or_else(|error| error.code, |_| "a value");
-        let other = if case.code.unwrap_or("a value") == gives {
-            ""
-        } else {
-            " (unexpected)"
-        };
-        println!("{:<36} {spent:>10.2}  {gives}{other}", case.name);
-    }
 }

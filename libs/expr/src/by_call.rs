@@ -38,9 +38,16 @@ impl<'a> Machine<'a> {
         let View::List(items) = value.view() else {
             return Ok(Val::Null);
         };
+        // All of them before the first, and what is done with them: a list that is too long costs nothing.
+        self.meter.elements(items.len(), span)?;
+        let then = match function {
+            Function::UniqueBy | Function::GroupBy => GROUPED_UNITS,
+            Function::SortBy => rounds(items.len()),
+            _ => 0,
+        };
+        self.meter.burn(items.len().saturating_mul(then), span)?;
         let mut results = Vec::with_capacity(items.len());
         for item in items.iter() {
-            self.meter.burn(1, span)?;
             results.push(self.eval(each, &item)?);
         }
         match function {
@@ -54,7 +61,7 @@ impl<'a> Machine<'a> {
         let mut pairs: Vec<(Val<'a>, Val<'a>)> = results.into_iter().zip(items.iter()).collect();
         match function {
             Function::SortBy => {
-                self.pay_sort(pairs.iter().map(|(key, _)| key), span)?;
+                self.pay_texts(pairs.iter().map(|(key, _)| key), span)?;
                 pairs.sort_by(|(a, _), (b, _)| in_order(a, b));
                 self.list(pairs.into_iter().map(|(_, item)| item).collect(), span)
             }
@@ -71,7 +78,6 @@ impl<'a> Machine<'a> {
         let mut seen = HashSet::new();
         let mut kept = Vec::new();
         for (key, item) in keys.iter().zip(items.iter()) {
-            self.meter.burn(GROUPED_UNITS, span)?;
             if seen.insert(canonical(key, &mut self.meter, span)?) {
                 kept.push(item);
             }
@@ -87,7 +93,6 @@ impl<'a> Machine<'a> {
         let mut groups: Vec<(Cow<'a, str>, Vec<Val<'a>>)> = Vec::new();
         let mut places: HashMap<Cow<'a, str>, usize> = HashMap::new();
         for (at, (key, item)) in keys.into_iter().zip(items.iter()).enumerate() {
-            self.meter.burn(GROUPED_UNITS, span)?;
             let key = self.group_key(&key, at, span)?;
             match places.get(&key) {
                 Some(place) => groups[*place].1.push(item),
@@ -138,8 +143,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Pays for n log n comparisons of these keys.
-    pub(crate) fn pay_sort<'k>(
+    /// Pays for the texts among keys that are sorted, beside the [`rounds`] of each.
+    pub(crate) fn pay_texts<'k>(
         &mut self,
         keys: impl ExactSizeIterator<Item = &'k Val<'a>>,
         span: Span,
@@ -147,9 +152,7 @@ impl<'a> Machine<'a> {
     where
         'a: 'k,
     {
-        let count = keys.len();
-        let rounds = 1 + count.checked_ilog2().unwrap_or(0) as usize;
-        self.meter.burn(count * rounds, span)?;
+        let rounds = rounds(keys.len());
         let text: usize = keys
             .map(|key| match key.view() {
                 View::Text(text) => text.len(),
@@ -160,11 +163,16 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// Comparisons of each element of a list that is sorted.
+pub(crate) fn rounds(count: usize) -> usize {
+    1 + count.checked_ilog2().unwrap_or(0) as usize
+}
+
 /// Fuel of an element of `unique_by` and `group_by`: its key is hashed, and perhaps kept.
-const GROUPED_UNITS: usize = 5;
+const GROUPED_UNITS: usize = 8;
 
 /// Fuel of a further group: a list, and a key in two tables.
-const GROUP_UNITS: usize = 40;
+const GROUP_UNITS: usize = 80;
 
 /// No number is longer as JSON.
 const KEY_MAX: usize = 64;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde_json::Number;
 
-use crate::by_call::{first_extreme, in_order};
+use crate::by_call::{first_extreme, in_order, rounds};
 use crate::error::{Error, Outcome, Span, TYPE};
 use crate::eval::Machine;
 use crate::function::Function;
@@ -15,6 +15,9 @@ use crate::order;
 use crate::signature::Signature;
 use crate::types::Types;
 use crate::value::{Object, Val, View};
+
+/// Fuel of a field of `merge`: its key is hashed, and perhaps kept in two tables.
+const MERGED_UNITS: usize = 20;
 
 impl<'a> Machine<'a> {
     /// Calls a function whose number of arguments the lowering has checked.
@@ -173,9 +176,20 @@ impl<'a> Machine<'a> {
             let error = Error::new(TYPE, "the step of `range` cannot be 0", span);
             return Err(Box::new(error));
         }
-        let mut numbers = Vec::new();
+        // All of them before the first: a range that is too long costs nothing.
+        let between = if step < 0 {
+            i128::from(at) - i128::from(end)
+        } else {
+            i128::from(end) - i128::from(at)
+        };
+        let count = between
+            .max(0)
+            .unsigned_abs()
+            .div_ceil(step.unsigned_abs().into());
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.meter.elements(count, span)?;
+        let mut numbers = Vec::with_capacity(count);
         while if step < 0 { at > end } else { at < end } {
-            self.meter.burn(1, span)?;
             numbers.push(Val::Number(Number::from(at)));
             match at.checked_add(step) {
                 Some(next) => at = next,
@@ -210,7 +224,7 @@ impl<'a> Machine<'a> {
         let View::Object(fields) = object.view() else {
             return Ok(Val::Null);
         };
-        self.meter.burn(fields.len(), span)?;
+        self.meter.elements(fields.len(), span)?;
         let entries = fields.entries().into_iter();
         let parts = match function {
             Function::Keys => entries
@@ -242,7 +256,8 @@ impl<'a> Machine<'a> {
             let View::Object(fields) = value.view() else {
                 continue;
             };
-            self.meter.burn(fields.len(), span)?;
+            self.meter
+                .burn(fields.len().saturating_mul(MERGED_UNITS), span)?;
             for (key, value) in fields.entries() {
                 merged.insert(key, value);
             }
@@ -258,7 +273,7 @@ impl<'a> Machine<'a> {
                 Ok(Val::text(reversed))
             }
             View::List(items) => {
-                self.meter.burn(items.len(), span)?;
+                self.meter.elements(items.len(), span)?;
                 let mut items: Vec<Val<'a>> = items.iter().collect();
                 items.reverse();
                 self.list(items, span)
@@ -271,8 +286,11 @@ impl<'a> Machine<'a> {
         let View::List(items) = list.view() else {
             return Ok(Val::Null);
         };
+        self.meter.elements(items.len(), span)?;
+        self.meter
+            .burn(items.len().saturating_mul(rounds(items.len())), span)?;
         let mut items: Vec<Val<'a>> = items.iter().collect();
-        self.pay_sort(items.iter(), span)?;
+        self.pay_texts(items.iter(), span)?;
         items.sort_by(in_order);
         self.list(items, span)
     }

@@ -6,7 +6,7 @@ use crate::number;
 use crate::value::{Val, View};
 
 /// Fuel of a value: it is looked at and written.
-const VALUE_UNITS: usize = 6;
+const VALUE_UNITS: usize = 8;
 
 /// The text of a value, which `meter` pays for.
 pub(crate) fn canonical(value: &Val<'_>, meter: &mut Meter, span: Span) -> Outcome<String> {

@@ -18,6 +18,12 @@ const UUID_CONTEXT: &str = "gearmesh expression uuid";
 /// Fuel of a digest, whatever its length.
 const DIGEST_UNITS: usize = 60;
 
+/// Bytes of a digest for a unit of fuel: where the processor has no instructions for it, each takes a nanosecond or two.
+const DIGESTED_BYTES: usize = 3;
+
+/// Fuel of a UUID: a digest of five parts, and a text made of it.
+const UUID_UNITS: usize = 150;
+
 impl<'a> Machine<'a> {
     pub(crate) fn encoded(
         &mut self,
@@ -52,8 +58,8 @@ impl<'a> Machine<'a> {
                 Ok(built(url_encoded(text)))
             }
             _ => {
-                self.meter.burn(DIGEST_UNITS, span)?;
-                self.meter.write(text.len(), span)?;
+                self.meter
+                    .burn(DIGEST_UNITS + text.len() / DIGESTED_BYTES, span)?;
                 Ok(built(hex(&Sha256::digest(text))))
             }
         }
@@ -62,7 +68,7 @@ impl<'a> Machine<'a> {
     /// A UUID of version 8 that is the same whenever this run evaluates for this task and element again, and different from
     /// those of all others; `name` tells several in one place apart.
     pub(crate) fn uuid(&mut self, name: Option<&Val<'a>>, span: Span) -> Outcome<Val<'a>> {
-        self.meter.burn(DIGEST_UNITS, span)?;
+        self.meter.burn(UUID_UNITS, span)?;
         let run = self.known("run", span)?.and_then(|run| run.field("id"));
         let Some(View::Text(run)) = run.as_ref().map(Val::view) else {
             let message = "`uuid` is made from the run, and there is none here";
@@ -76,7 +82,7 @@ impl<'a> Machine<'a> {
             Some(View::Text(name)) => name,
             _ => "",
         };
-        self.meter.write(name.len(), span)?;
+        self.meter.burn(name.len() / DIGESTED_BYTES, span)?;
         let mut digest = Sha256::new();
         for part in [UUID_CONTEXT, run, &place, name] {
             // The length before each part tells `ab`, `c` from `a`, `bc`.

@@ -7,7 +7,7 @@ use jmespath::ast::Comparator;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Outcome, Span, TYPE};
-use crate::limits::{Meter, OUTPUT_MAX, VALUE_DEPTH_MAX, too_deep, too_large};
+use crate::limits::{FIELD_UNITS, Meter, OUTPUT_MAX, VALUE_DEPTH_MAX, too_deep, too_large};
 use crate::missing::missing;
 use crate::node::{Kind, Node};
 use crate::order;
@@ -79,8 +79,7 @@ impl<'a> Machine<'a> {
         match &node.kind {
             Kind::Root(name) => Ok(self.root(name, node.span)?.unwrap_or(Val::Null)),
             Kind::Field(name) => {
-                // To find a name costs more than a step.
-                self.meter.burn(1, node.span)?;
+                self.meter.burn(FIELD_UNITS, node.span)?;
                 Ok(current.field(name).unwrap_or(Val::Null))
             }
             Kind::Index(index) => Ok(current.element(*index).unwrap_or(Val::Null)),
@@ -217,13 +216,12 @@ impl<'a> Machine<'a> {
         let View::List(items) = current.view() else {
             return Ok(Val::Null);
         };
-        // Visited and put into the new list.
-        self.meter.burn(2 * items.len(), span)?;
+        self.meter.elements(items.len(), span)?;
         let mut flat = Vec::with_capacity(items.len());
         for item in items.iter() {
             match item.view() {
                 View::List(inner) => {
-                    self.meter.burn(2 * inner.len(), span)?;
+                    self.meter.elements(inner.len(), span)?;
                     flat.extend(inner.iter());
                 }
                 _ => flat.push(item),
@@ -236,7 +234,7 @@ impl<'a> Machine<'a> {
         let View::Object(fields) = current.view() else {
             return Ok(Val::Null);
         };
-        self.meter.burn(fields.len(), span)?;
+        self.meter.elements(fields.len(), span)?;
         let values = fields.entries().into_iter().map(|(_, value)| value);
         self.list(values.collect(), span)
     }
@@ -245,9 +243,10 @@ impl<'a> Machine<'a> {
         let View::List(items) = current.view() else {
             return Ok(Val::Null);
         };
+        // All of them before the first: a list that is too long costs nothing.
+        self.meter.elements(items.len(), span)?;
         let mut kept = Vec::new();
         for item in items.iter() {
-            self.meter.burn(1, span)?;
             let value = self.eval(each, &item)?;
             if !value.is_null() {
                 kept.push(value);
@@ -278,7 +277,7 @@ impl<'a> Machine<'a> {
         let stop = stop.map_or(last, within);
         let mut kept = Vec::new();
         while if step < 0 { at > stop } else { at < stop } {
-            self.meter.burn(1, span)?;
+            self.meter.elements(1, span)?;
             kept.extend(usize::try_from(at).ok().and_then(|at| items.get(at)));
             at += step;
         }

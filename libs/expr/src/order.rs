@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::error::{Outcome, Span};
-use crate::limits::Meter;
+use crate::limits::{FIELD_UNITS, Meter};
 use crate::number;
 use crate::value::{Val, View};
 
@@ -33,8 +33,7 @@ pub(crate) fn equal(a: &Val<'_>, b: &Val<'_>, meter: &mut Meter, span: Span) -> 
             if a.len() != b.len() {
                 return Ok(false);
             }
-            // Looking a key up costs more than a step.
-            meter.burn(2 * a.len(), span)?;
+            meter.burn(a.len().saturating_mul(FIELD_UNITS), span)?;
             for (key, left) in a.entries() {
                 match b.get(&key) {
                     Some(right) if equal(&left, &right, meter, span)? => {}

@@ -11,7 +11,10 @@ use crate::value::{Val, View};
 const PATTERNS_MAX: usize = 8;
 
 /// Fuel of a part of a split text: it is a text of its own.
-const PART_UNITS: usize = 3;
+const PART_UNITS: usize = 10;
+
+/// Fuel of a place where a text is replaced: it is found twice and copied.
+const PLACE_UNITS: usize = 5;
 
 impl<'a> Machine<'a> {
     pub(crate) fn rewritten(
@@ -52,8 +55,10 @@ impl<'a> Machine<'a> {
             return Err(Box::new(Error::new(TYPE, message, span)));
         }
         self.meter.write(text.len(), span)?;
-        let count = text.matches(old).count();
-        self.meter.burn(count, span)?;
+        // No further than it can be paid.
+        let most = self.meter.affordable(PLACE_UNITS).saturating_add(1);
+        let count = text.matches(old).take(most).count();
+        self.meter.burn(count.saturating_mul(PLACE_UNITS), span)?;
         // Paid before it is built.
         let grown = new.len().saturating_sub(old.len()).saturating_mul(count);
         self.meter.write(text.len().saturating_add(grown), span)?;
@@ -65,9 +70,11 @@ impl<'a> Machine<'a> {
         self.meter.write(text.len(), span)?;
         let mut parts = Vec::new();
         if separator.is_empty() {
+            let mut buffer = [0; 4];
             for character in text.chars() {
                 self.meter.burn(PART_UNITS, span)?;
-                parts.push(Val::text(character.to_string()));
+                let character: &str = character.encode_utf8(&mut buffer);
+                parts.push(Val::text(character));
             }
         } else {
             for part in text.split(separator) {

@@ -22,7 +22,7 @@ pub const SEARCHED_TEXT_MAX: usize = 256 * 1024;
 /// Bytes of a compiled pattern: several classes of Unicode letters fit in, a hundredfold repetition of one does not.
 const PROGRAM_MAX: usize = 256 * 1024;
 
-/// Bytes of the states of one search.
+/// Bytes of the states of one search (256 KiB): the longest pattern fits in.
 const STATES_MAX: usize = 256 * 1024;
 
 /// How often the states of one search may be thrown away to make room.
@@ -31,9 +31,8 @@ const CLEARS_MAX: usize = 2;
 /// Deepest nesting of a pattern: its parser recurses.
 const NEST_MAX: u32 = 32;
 
-/// Fuel of compiling a pattern, beside [`BYTE_UNITS`] for each of its bytes.
-const COMPILE_UNITS: usize = 25_000;
-const BYTE_UNITS: usize = 50;
+/// Fuel of compiling a pattern, beside a unit for each byte that it has then.
+const COMPILE_UNITS: usize = 10_000;
 
 /// A compiled pattern.
 pub(crate) struct Search {
@@ -78,9 +77,11 @@ impl Search {
 
     /// Compiles a pattern during an evaluation, which pays for it.
     pub(crate) fn paid(pattern: &str, meter: &mut Meter, span: Span) -> Outcome<Self> {
-        let length = pattern.len().min(PATTERN_MAX);
-        meter.burn(COMPILE_UNITS + BYTE_UNITS * length, span)?;
-        Self::new(pattern).map_err(|(code, message)| Box::new(Error::new(code, message, span)))
+        meter.burn(COMPILE_UNITS, span)?;
+        let search = Self::new(pattern)
+            .map_err(|(code, message)| Box::new(Error::new(code, message, span)))?;
+        meter.burn(search.dfa.get_nfa().memory_usage(), span)?;
+        Ok(search)
     }
 
     pub(crate) fn is_of(&self, pattern: &str) -> bool {

@@ -6,7 +6,10 @@ use crate::eval::Machine;
 use crate::function::Function;
 use crate::limits::{OUTPUT_MAX, too_deep, too_large};
 use crate::number;
-use crate::value::{Val, View, json_within};
+use crate::value::{Over, Val, View, json_of};
+
+/// Fuel of a piece of JSON: a bracket, a number, an escape, or the text between two of them.
+const PIECE_UNITS: usize = 2;
 
 impl<'a> Machine<'a> {
     pub(crate) fn call_on_text(
@@ -50,7 +53,14 @@ impl<'a> Machine<'a> {
     }
 
     fn json_text(&mut self, value: &Val<'a>, span: Span) -> Outcome<Val<'a>> {
-        let text = json_within(value, OUTPUT_MAX).ok_or_else(|| Box::new(too_large(span)))?;
+        // No further than it can be paid.
+        let most = self.meter.affordable(PIECE_UNITS);
+        let (text, pieces) = match json_of(value, OUTPUT_MAX, most) {
+            Ok(written) => written,
+            Err(Over::Bytes) => return Err(Box::new(too_large(span))),
+            Err(Over::Pieces) => (String::new(), most.saturating_add(1)),
+        };
+        self.meter.burn(pieces.saturating_mul(PIECE_UNITS), span)?;
         self.meter.write(text.len(), span)?;
         Ok(built(text))
     }

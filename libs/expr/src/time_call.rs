@@ -13,7 +13,7 @@ use crate::token::shown;
 use crate::value::{Val, View};
 
 /// Fuel of reading an instant, finding its place in a zone and writing it.
-const INSTANT_UNITS: usize = 50;
+const INSTANT_UNITS: usize = 80;
 
 impl<'a> Machine<'a> {
     /// `date_add(t, d)`, `date_format(t, pattern[, zone])` and `iso_week(t[, zone])`.

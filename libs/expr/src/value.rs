@@ -316,22 +316,48 @@ impl Serialize for Val<'_> {
 
 /// Writes compact JSON, unless it has more than `most` bytes.
 pub(crate) fn json_within(value: &Val<'_>, most: usize) -> Option<String> {
+    json_of(value, most, usize::MAX).ok().map(|(text, _)| text)
+}
+
+/// What a value has too many of to be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Over {
+    Bytes,
+    Pieces,
+}
+
+/// Writes compact JSON of at most so many bytes and pieces, and tells how many pieces it has: brackets, numbers, escapes and
+/// the texts between them.
+pub(crate) fn json_of(
+    value: &Val<'_>,
+    bytes_max: usize,
+    pieces_max: usize,
+) -> Result<(String, usize), Over> {
     let mut out = Bounded {
         bytes: Vec::new(),
-        most,
+        bytes_max,
+        pieces: 0,
+        pieces_max,
     };
-    serde_json::to_writer(&mut out, value).ok()?;
-    String::from_utf8(out.bytes).ok()
+    let written = serde_json::to_writer(&mut out, value).is_ok();
+    match String::from_utf8(out.bytes) {
+        Ok(text) if written => Ok((text, out.pieces)),
+        _ if out.pieces > pieces_max => Err(Over::Pieces),
+        _ => Err(Over::Bytes),
+    }
 }
 
 struct Bounded {
     bytes: Vec<u8>,
-    most: usize,
+    bytes_max: usize,
+    pieces: usize,
+    pieces_max: usize,
 }
 
 impl std::io::Write for Bounded {
     fn write(&mut self, part: &[u8]) -> std::io::Result<usize> {
-        if self.bytes.len() + part.len() > self.most {
+        self.pieces += 1;
+        if self.bytes.len() + part.len() > self.bytes_max || self.pieces > self.pieces_max {
             return Err(serde_json::Error::custom("over the limit").into());
         }
         self.bytes.extend_from_slice(part);

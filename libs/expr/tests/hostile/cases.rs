@@ -93,6 +93,10 @@ fn lists() -> Vec<Case> {
             .collect();
         json!({"items": items})
     };
+    let fields = |count: usize| {
+        let fields: Map<String, Value> = (0..count).map(|n| (format!("f{n}"), json!(n))).collect();
+        json!({"fields": fields})
+    };
     let ten = "[@,@,@,@,@,@,@,@,@,@][]";
     vec![
         case(
@@ -129,6 +133,43 @@ fn lists() -> Vec<Case> {
             "sorting 60,000",
             "length(sort_by(items, &n))",
             items(60_000),
+            LIMIT,
+        ),
+        case(
+            "40,000 groups",
+            "length(group_by(items, &n))",
+            items(40_000),
+            LIMIT,
+        ),
+        case(
+            "sorting 40,000",
+            "length(sort_by(items, &n))",
+            items(40_000),
+            LIMIT,
+        ),
+        case("a field of 100,000", "items[*].n", items(100_000), LIMIT),
+        case(
+            "a filter of 100,000",
+            "length(items[?n > `5`])",
+            items(100_000),
+            LIMIT,
+        ),
+        case(
+            "60,000 lists in one",
+            "length(items[].t[])",
+            items(60_000),
+            LIMIT,
+        ),
+        case(
+            "merging 20,000 fields",
+            format!("length(merge({}))", vec!["fields"; 10].join(",")),
+            fields(20_000),
+            LIMIT,
+        ),
+        case(
+            "values of 20,000 fields",
+            format!("[{}]", vec!["length(values(fields))"; 20].join(",")),
+            fields(20_000),
             LIMIT,
         ),
         case(
@@ -310,6 +351,21 @@ fn built() -> Vec<Case> {
             "JSON of JSON",
             format!("t{}", " | to_json([@, @])".repeat(40)),
             text(100),
+            LIMIT,
+        ),
+        case(
+            "escapes of escapes",
+            format!("t{}", " | to_json(@)".repeat(40)),
+            json!({"t": "\"".repeat(10_000)}),
+            LIMIT,
+        ),
+        case(
+            "numbers as JSON",
+            format!(
+                "[{}]",
+                vec!["length(to_json(range(`20000`)))"; 20].join(",")
+            ),
+            json!({}),
             LIMIT,
         ),
         case(

@@ -187,20 +187,65 @@ fn the_deepest_expressions_leave_stack_to_the_caller() {
 // WF-4.9
 #[test]
 fn fuel_ends_an_evaluation_exactly() {
-    // Each element costs a visit and a step; the chain, the name and the projection cost a step each.
+    // Each element costs four units and a step; the chain, the name and the projection cost a step each.
     let numbers = |count: usize| {
         let mut scope = Map::new();
         scope.insert("l".to_owned(), Value::from(vec![Value::Null; count]));
         scope
     };
     let fixed = 3;
-    let most = (FUEL_MAX as usize - fixed) / 2;
+    let most = (FUEL_MAX as usize - fixed) / 5;
     assert!(!refused(evaluate("l[*]", &numbers(most))));
     assert!(refused(evaluate("l[*]", &numbers(most + 1))));
     // Two calls and a literal, and each number of the range.
     let range = |count: u64| evaluate(&format!("length(range(`{count}`))"), &Map::new());
-    assert_eq!(range(FUEL_MAX - 3), Ok(json!(FUEL_MAX - 3)));
-    assert!(refused(range(FUEL_MAX - 2)));
+    let most = (FUEL_MAX - 3) / 4;
+    assert_eq!(range(most), Ok(json!(most)));
+    assert!(refused(range(most + 1)));
+}
+
+/// The most of something that can be paid, where each further one costs more.
+fn most(cost: impl Fn(usize) -> usize) -> usize {
+    let (mut low, mut high) = (0, FUEL_MAX as usize);
+    while low < high {
+        let middle = (low + high).div_ceil(2);
+        match cost(middle) <= FUEL_MAX as usize {
+            true => low = middle,
+            false => high = middle - 1,
+        }
+    }
+    low
+}
+
+// WF-4.9
+#[test]
+fn prices_are_those_that_are_documented() {
+    let ends_at = |most: usize, run: &dyn Fn(usize) -> Result<Value, gearmesh_expr::Error>| {
+        assert!(!refused(run(most)), "{most}");
+        assert!(refused(run(most + 1)), "{most}");
+    };
+    // A field: an element, a step and the name; the call and the list cost a step each.
+    let fields = |count: usize| scope(json!({"l": vec![json!({"a": 1}); count]}));
+    ends_at(most(|n| 2 + n * (4 + 1 + 14)), &|n| {
+        evaluate("map(&a, l)", &fields(n))
+    });
+    // A group: also its key, and its place in the answer.
+    let groups = |count: usize| {
+        let items: Vec<Value> = (0..count).map(|n| json!({"a": n})).collect();
+        scope(json!({"l": items}))
+    };
+    ends_at(most(|n| 3 + n * (4 + 8 + 1 + 14 + 80)), &|n| {
+        evaluate("length(group_by(l, &a))", &groups(n))
+    });
+    // A part of a text, beside the text itself.
+    let text = |count: usize| scope(json!({"t": "a".repeat(count)}));
+    ends_at(most(|n| 4 + n * 10 + n / 8), &|n| {
+        evaluate("length(split(t, ''))", &text(n))
+    });
+    // A place that is replaced, beside the text before and after.
+    ends_at(most(|n| 5 + n * 5 + 2 * (n / 8) + n / 64), &|n| {
+        evaluate("length(replace(t, 'a', 'b'))", &text(n))
+    });
 }
 
 #[test]
