@@ -80,18 +80,6 @@ impl Expression {
         })
     }
 
-    /// An expression that was not parsed.
-    pub(crate) fn made(text: &str, node: Node, root: Root, path: Path) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                text: text.to_owned(),
-                node,
-                roots: vec![root],
-                paths: vec![path],
-            }),
-        }
-    }
-
     /// Parses a condition: an expression that is never written with `${}`.
     ///
     /// # Errors
@@ -155,13 +143,6 @@ impl Expression {
     #[must_use]
     pub fn strict(&self) -> String {
         strict::written(self.text())
-    }
-
-    /// The names in double quotes that are all of the left side of `==` or `!=`. Each is a field, and may have been meant as
-    /// text. To the right the parser refuses them already.
-    #[must_use]
-    pub fn quoted_fields(&self) -> Vec<Root> {
-        strict::quoted_fields(self.text())
     }
 
     pub(crate) fn node(&self) -> &Node {

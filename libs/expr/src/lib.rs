@@ -20,7 +20,7 @@ mod call;
 mod canonical;
 mod code_call;
 mod constant;
-mod duration;
+pub mod duration;
 mod error;
 mod eval;
 mod expression;

@@ -1,21 +1,15 @@
 //! Templates of Ordinaut pipelines: `${ JMESPath }` over `now`, `params`, `steps` and `trigger`.
 //!
-//! They differ from the native ones in two things. What is missing is null and is told beside the value, since a pipeline
-//! goes on without it; and `${now+24h}` and `${now-30m}` are the start of the run moved by a duration.
+//! They differ from the native ones in one thing: what is missing is null and is told beside the value, since a pipeline
+//! goes on without it. (`${now+24h}`, which no JMESPath can say, is written as a call before it comes here.)
 
 use serde_json::Value;
 
-use crate::error::{Error, Outcome, RESOLUTION, SYNTAX, Span};
+use crate::error::{Error, Outcome, RESOLUTION, Span};
 use crate::eval::Machine;
-use crate::expression::{Expression, Path, Root};
-use crate::function::Function;
-use crate::node::{Kind, Node};
+use crate::expression::{Expression, Path};
 use crate::scope::Scope;
-use crate::time_call;
 use crate::value::Val;
-
-/// The name of the start of the run.
-const NOW: &str = "now";
 
 /// A text with any number of `${..}` in it. `$${` is a literal `${`.
 #[derive(Clone, Debug)]
@@ -38,7 +32,7 @@ impl Template {
     /// # Errors
     /// Those of [`Template::parse`](crate::Template::parse).
     pub fn parse(text: &str) -> Result<Self, Vec<Error>> {
-        let inner = crate::Template::parse_with(text, expression)?;
+        let inner = crate::Template::parse(text)?;
         Ok(Self { inner })
     }
 
@@ -106,56 +100,4 @@ fn value<'a>(
         }
         other => other,
     }
-}
-
-fn expression(text: &str) -> Result<Expression, Error> {
-    match moved_now(text) {
-        Some(moved) => moved,
-        None => Expression::parse(text),
-    }
-}
-
-/// The expression of `now+24h` and `now - 30m`; nothing for a text that is not of this form.
-fn moved_now(text: &str) -> Option<Result<Expression, Error>> {
-    let start = text.len() - text.trim_start().len();
-    let after = text.get(start..)?.strip_prefix(NOW)?;
-    let sign = after.trim_start();
-    if !sign.starts_with(['+', '-']) {
-        return None;
-    }
-    let name = Span::new(start, start + NOW.len());
-    let by = Span::new(text.len() - sign.len(), text.trim_end().len());
-    let written: String = by.of(text).split_ascii_whitespace().collect();
-    Some(match time_call::length(&written) {
-        Err(message) => Err(Error::new(SYNTAX, message, by)),
-        Ok(_) => Ok(added(text, name, by, written)),
-    })
-}
-
-/// `date_add(now, by)`.
-fn added(text: &str, name: Span, by: Span, written: String) -> Expression {
-    let now = Node {
-        kind: Kind::Root(NOW.to_owned()),
-        span: name,
-    };
-    let duration = Node {
-        kind: Kind::Literal(Value::String(written)),
-        span: by,
-    };
-    let node = Node {
-        kind: Kind::Call(Function::DateAdd, vec![now, duration]),
-        span: name.to(by),
-    };
-    let root = Root {
-        name: NOW.to_owned(),
-        span: name,
-    };
-    let path = Path {
-        root: NOW.to_owned(),
-        steps: Vec::new(),
-        span: name,
-        step_spans: Vec::new(),
-        exact: false,
-    };
-    Expression::made(text, node, root, path)
 }

@@ -1,7 +1,5 @@
-//! Expressions as other implementations of JMESPath read them, and what in them may be meant otherwise. All of it is read
-//! off the words, and of texts that were parsed before.
+//! Expressions as other implementations of JMESPath read them, written off the words of texts that were parsed before.
 
-use crate::expression::Root;
 use crate::token::{Kind, Token, scan};
 use crate::widen::literals;
 
@@ -35,26 +33,6 @@ pub(crate) fn written(text: &str) -> String {
     }
     out.push_str(text.get(from..).unwrap_or_default());
     out
-}
-
-/// The names in double quotes that are all of the left side of an equality.
-pub(crate) fn quoted_fields(text: &str) -> Vec<Root> {
-    let tokens = scan(text).unwrap_or_default();
-    let kind = |at: usize| tokens.get(at).map(|token| token.kind);
-    let mut fields = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let continues = at
-            .checked_sub(1)
-            .and_then(kind)
-            .is_some_and(|before| matches!(before, Kind::Dot | Kind::Order | Kind::Equality));
-        if token.kind == Kind::Quoted && kind(at + 1) == Some(Kind::Equality) && !continues {
-            fields.push(Root {
-                name: serde_json::from_str(token.span.of(text)).unwrap_or_default(),
-                span: token.span,
-            });
-        }
-    }
-    fields
 }
 
 /// Where what is negated from `from` on ends, when it is a value with steps after it.

@@ -30,14 +30,6 @@ impl Template {
     /// # Errors
     /// Those of [`Expression::parse`], for every expression in the text, and `EXPRESSION_SYNTAX` for a `${` without `}`.
     pub fn parse(text: &str) -> Result<Self, Vec<Error>> {
-        Self::parse_with(text, Expression::parse)
-    }
-
-    /// Parses a text whose expressions `expression` parses.
-    pub(crate) fn parse_with(
-        text: &str,
-        expression: fn(&str) -> Result<Expression, Error>,
-    ) -> Result<Self, Vec<Error>> {
         let mut parts = Vec::new();
         let mut errors = Vec::new();
         let mut plain = String::new();
@@ -60,7 +52,7 @@ impl Template {
                 }
             };
             let span = Span::new(open + 2, close);
-            match expression(span.of(text)) {
+            match Expression::parse(span.of(text)) {
                 Ok(expression) => {
                     if !plain.is_empty() {
                         parts.push(Part::Text(std::mem::take(&mut plain)));

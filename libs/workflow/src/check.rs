@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use gearmesh_catalog::Catalog;
+use jiff::Timestamp;
 
 use crate::diagnostic::{Diagnostic, Report, quote};
 use crate::keys;
@@ -36,10 +37,32 @@ pub fn check(source: &Source<'_>, catalog: Option<&Catalog>) -> Checked {
     checked(source, report, tree.as_ref(), catalog)
 }
 
+/// As [`check`], at a time: also which schedules are over, and what changes of the clock will do to
+/// those that are not.
+#[must_use]
+pub fn check_at(source: &Source<'_>, catalog: Option<&Catalog>, now: Timestamp) -> Checked {
+    let mut report = Report::new(source).at(now);
+    let tree = builder::read(&mut report);
+    checked(source, report, tree.as_ref(), catalog)
+}
+
 /// As [`check`], for a file with one workflow or several, each with what is said of it.
 #[must_use]
 pub fn check_all(source: &Source<'_>, catalog: Option<&Catalog>) -> Vec<Checked> {
-    let mut report = Report::new(source);
+    all(source, Report::new(source), catalog)
+}
+
+/// As [`check_at`], for a file with one workflow or several, each with what is said of it.
+#[must_use]
+pub fn check_all_at(
+    source: &Source<'_>,
+    catalog: Option<&Catalog>,
+    now: Timestamp,
+) -> Vec<Checked> {
+    all(source, Report::new(source).at(now), catalog)
+}
+
+fn all(source: &Source<'_>, mut report: Report<'_>, catalog: Option<&Catalog>) -> Vec<Checked> {
     let Some(trees) = builder::documents(&mut report) else {
         return vec![checked(source, report, None, catalog)];
     };

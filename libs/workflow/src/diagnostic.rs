@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use gearmesh_schedule::Budget;
+use jiff::Timestamp;
+
 use crate::source::{Lines, Source, Span, is_json};
+use crate::timing::STEPS_MAX;
 
 /// Most diagnostics of one file; what comes after is left out.
 pub const DIAGNOSTICS_MAX: usize = 1_000;
@@ -144,6 +148,10 @@ pub(crate) struct Report<'a> {
     found: Vec<Diagnostic>,
     failed: bool,
     suggestions: usize,
+    /// What time it is, where somebody says so.
+    now: Option<Timestamp>,
+    /// What is left of [`STEPS_MAX`].
+    steps: Budget,
     /// What callers add to once the list is full: a hostile file costs no more.
     spare: Diagnostic,
 }
@@ -158,8 +166,27 @@ impl<'a> Report<'a> {
             found: Vec::new(),
             failed: false,
             suggestions: SUGGESTIONS_MAX,
+            now: None,
+            steps: Budget::of(STEPS_MAX),
             spare,
         }
+    }
+
+    /// The same at a time, so that what is over and what is to come can be told.
+    pub(crate) fn at(self, now: Timestamp) -> Report<'a> {
+        Report {
+            now: Some(now),
+            ..self
+        }
+    }
+
+    pub(crate) const fn now(&self) -> Option<Timestamp> {
+        self.now
+    }
+
+    /// What schedules may still look ahead.
+    pub(crate) const fn steps(&mut self) -> &mut Budget {
+        &mut self.steps
     }
 
     pub(crate) const fn text(&self) -> &'a str {
@@ -234,6 +261,8 @@ impl<'a> Report<'a> {
             found: before,
             failed,
             suggestions: SUGGESTIONS_MAX,
+            now: self.now,
+            steps: Budget::of(STEPS_MAX),
             spare: self.spare.clone(),
         }
     }

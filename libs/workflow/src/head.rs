@@ -168,6 +168,9 @@ fn secrets(report: &mut Report<'_>, entry: &Entry) -> Vec<(String, String)> {
     secrets
 }
 
+/// What a reference looks like, for a JSON Schema; [`is_reference`] decides.
+pub(crate) const REFERENCE: &str = r"^vault://[a-z0-9-]+/[a-z0-9_-]+(@[1-9][0-9]*)?(#[\s\S]+)?$";
+
 /// Whether a text is `vault://vault/secret[@version][#field]`.
 pub(crate) fn is_reference(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("vault://") else {

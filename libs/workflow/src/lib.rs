@@ -10,8 +10,9 @@
 //! `parallel_execute`, which keep their own rules and messages. The keys of the format are data
 //! (one table), and what is none of them is refused, never left out silently.
 //!
-//! Pure: no time, no randomness, no I/O. What tools there are comes in as a catalogue; without one
-//! everything else is still checked.
+//! Pure: no clock, no randomness, no I/O. What tools there are comes in as a catalogue; without one
+//! everything else is still checked. What time it is comes in with [`check_at`]; without it nothing is
+//! said of schedules that are over.
 
 mod again;
 mod builder;
@@ -31,6 +32,7 @@ mod input;
 mod join;
 mod keys;
 mod kind;
+mod literals;
 mod model;
 mod names;
 mod native;
@@ -60,6 +62,7 @@ mod syntax;
 mod task;
 mod task_kind;
 mod timing;
+mod topic;
 mod tree;
 mod trigger;
 mod triggers;
@@ -67,17 +70,19 @@ mod value;
 
 pub use again::{REPEAT_DEFAULT, REPEAT_DELAY, REPEAT_MAX};
 pub use builder::DOCUMENTS_MAX;
-pub use check::{Checked, check, check_all};
+pub use check::{Checked, check, check_all, check_all_at, check_at};
 pub use concurrency::CONCURRENT_RUNS_MAX;
 pub use convert::convert;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Edit, Location, Severity, apply_edits};
 pub use document::Document;
 pub use field::DURATION_MAX;
 pub use fmt::{FormatError, FormatOptions, format};
+pub use gearmesh_schedule::RULE_MAX;
 pub use graph::{Edge, Graph};
 pub use input::{InputError, InputSpec, bind};
 pub use keys::all_keys;
 pub use kind::{Approve, Kind, OnTimeout, Wait};
+pub use literals::Literals;
 pub use model::{
     AS_NAME, Body, BodyId, Cache, Concurrency, Each, ITEMS_MAX, MAX_CONCURRENT, OnConflict,
     OnError, OnItemError, OnUnknown, PRIORITY, Repeat, RunIf, TOOL_TIMEOUT, Task, TaskOnError,
@@ -95,7 +100,8 @@ pub use schedule::{CATCH_UP_MAX, JITTER_MAX, PERIOD_MIN, WINDOW_MIN};
 pub use schema::file_schema;
 pub use source::{Dialect, EDGES_MAX, FILE_MAX, GROUPS_MAX, Source, TASKS_MAX};
 pub use spec::INPUTS_MAX;
-pub use timing::RULE_MAX;
+pub use timing::STEPS_MAX;
+pub use topic::TOPIC_MAX;
 pub use tree::{ALIASES_MAX, NESTING_MAX};
 pub use trigger::Trigger;
 pub use triggers::TRIGGERS_MAX;

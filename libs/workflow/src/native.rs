@@ -84,7 +84,8 @@ pub(crate) fn read(
     if let (Some(inputs), Some(entry), false) = (&inputs, fields.get("inputs"), report.failed()) {
         unused(report, inputs, entry, &used);
     }
-    let own = graphs.first()?.graph.clone();
+    // `bodies` takes the place of what `new` makes of an empty graph.
+    let own = Graph::default();
     Some(Workflow {
         title: head.title,
         description: head.description,

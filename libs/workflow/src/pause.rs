@@ -8,6 +8,7 @@ use crate::node::Node;
 use crate::source::Span;
 use crate::task::{Where, text_node};
 use crate::task_kind::words;
+use crate::topic::{self, TOPIC_MAX};
 use crate::tree::{Data, Entry};
 use crate::value::{Place, Reader};
 use crate::{field, keys, spec};
@@ -272,19 +273,11 @@ fn event(
 
 /// Reports what is no topic or pattern of topics.
 pub(crate) fn check_topic(reader: &mut Reader<'_, '_, '_>, text: &str, span: Span, owner: &str) {
-    let segments: Vec<&str> = text.split('.').collect();
-    let rest = segments.iter().position(|segment| *segment == "**");
-    let last = rest.is_none_or(|at| at + 1 == segments.len());
-    let whole = segments.iter().all(|s| {
-        !s.is_empty()
-            && !s.contains(char::is_whitespace)
-            && (!s.contains('*') || s.trim_matches('*').is_empty() && s.len() < 3)
-    });
-    if last && whole {
+    if topic::is_pattern(text) {
         return;
     }
     let message = format!(
-        "the topic \"{}\" of {owner}: expected segments with dots between, `*` for one and `**` at the end for the rest",
+        "the topic \"{}\" of {owner}: expected parts of letters, digits, `_` and `-` with dots between, `*` for one and `**` at the end for the rest, at most {TOPIC_MAX} characters",
         quote(text)
     );
     reader.report.error("INVALID_VALUE", span, message);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use self::parts::{list_of, map_of, reference, strict, text};
 use crate::concurrency::CONCURRENT_RUNS_MAX;
-use crate::head::NAME_MAX;
+use crate::head::{NAME_MAX, REFERENCE};
 use crate::triggers::TRIGGERS_MAX;
 
 /// The schema, in the dialect 2020-12; with a catalogue also the names of tools and their params.
@@ -62,7 +62,7 @@ fn workflow() -> Value {
             "labels": map_of(&json!({"type": "string"})),
             "inputs": reference("inputs"),
             "vars": {"type": "object"},
-            "secrets": map_of(&json!({"type": "string", "pattern": "^vault://[^/]+/[^/]+$"})),
+            "secrets": map_of(&json!({"type": "string", "pattern": REFERENCE})),
             "triggers": triggers,
             "concurrency": concurrency,
             "priority": {"type": "integer", "minimum": 1, "maximum": 9, "default": 5},

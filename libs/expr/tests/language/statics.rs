@@ -30,37 +30,6 @@ fn paths_of_a_text_have_their_places_in_it() {
 }
 
 #[test]
-fn quoted_names_left_of_an_equality_are_told() {
-    let told = |text: &str| -> Vec<String> {
-        let fields = Expression::parse(text).unwrap().quoted_fields();
-        fields
-            .into_iter()
-            .map(|field| {
-                format!(
-                    "{} at {}",
-                    field.name,
-                    &text[field.span.start..field.span.end]
-                )
-            })
-            .collect()
-    };
-    assert_eq!(told("\"running\" == a.status"), ["running at \"running\""]);
-    assert_eq!(
-        told("a[?\"x y\" != 'z' && \"q\\\"\" == k].b"),
-        ["x y at \"x y\"", "q\" at \"q\\\"\""]
-    );
-    for text in [
-        "a.\"b\" == 'x'",
-        "\"a\".b == 'x'",
-        "\"a\" > `1`",
-        "a == 'b'",
-        "[\"a\", b]",
-    ] {
-        assert_eq!(told(text), [""; 0], "{text}");
-    }
-}
-
-#[test]
 fn backticks_without_json_are_told_at_their_place() {
     let text = "a == `running` && b";
     let error = Expression::parse(text).unwrap_err();

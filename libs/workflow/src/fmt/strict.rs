@@ -8,7 +8,7 @@ use crate::tree::{Data, Tree};
 use crate::value::Written;
 
 /// Keys of a workflow whose texts are no expressions.
-const PLAIN: [&str; 5] = ["name", "title", "description", "labels", "inputs"];
+const PLAIN: [&str; 4] = ["name", "title", "description", "labels"];
 
 /// Keys whose text is a condition, each with the map that has it; in other maps the key is data.
 const CONDITIONS: [(&str, &str); 6] = [
@@ -31,7 +31,14 @@ pub(super) fn edits(text: &str, root: &Tree) -> Diagnostic {
     let mut found = Vec::new();
     for entry in root.map().unwrap_or_default() {
         let key = entry.key.as_str();
-        if !PLAIN.contains(&key) && !key.starts_with("x-") && !key.starts_with('$') {
+        if key == "inputs" {
+            for input in entry.value.map().unwrap_or_default() {
+                // Of an input only the default is a value; the rest is a schema.
+                if let Some(default) = input.value.get("default") {
+                    within(text, default, "", &mut found);
+                }
+            }
+        } else if !PLAIN.contains(&key) && !key.starts_with("x-") && !key.starts_with('$') {
             within(text, &entry.value, list_of(key), &mut found);
         }
     }
@@ -64,7 +71,7 @@ fn within(text: &str, tree: &Tree, holder: &str, found: &mut Vec<(Span, String)>
                     continue;
                 }
                 let inner = match (holder, key) {
-                    ("tasks", "repeat" | "wait" | "tasks") | ("wait", "event") => key,
+                    ("tasks", "repeat" | "wait" | "tasks") | ("wait" | "triggers", "event") => key,
                     _ => "",
                 };
                 within(text, &entry.value, inner, found);

@@ -1,5 +1,6 @@
 //! When the task runs: one trigger.
 
+use gearmesh_schedule::{Kind, Spec};
 use serde_json::{Map, Value, json};
 
 use super::expression::translate_condition;
@@ -7,6 +8,7 @@ use super::names::{Names, identifier};
 use super::value::{INVALID, given, text, wrong};
 use crate::diagnostic::{Report, quote};
 use crate::schedule::PERIOD_MIN;
+use crate::timing::Schedule;
 use crate::tree::{Data, Entry, Tree};
 use crate::trigger::Trigger;
 use crate::{duration, timing};
@@ -91,13 +93,17 @@ fn trigger(
         _ => trigger.value = text(report, entry, "the task")?.into(),
     }
     let expr = trigger.value.as_str().unwrap_or_default();
-    if let Err(fault) = fires(kind, expr, &zone) {
-        let span = match fault.at_zone {
-            true => root.get("timezone").map_or(root.span, |zone| zone.span),
-            false => entry.value.span,
-        };
-        report.error(fault.code, span, fault.message);
-        return None;
+    match rule(kind, expr, &zone) {
+        Ok(None) => {}
+        Ok(Some(rule)) => is_fit(report, root, entry, rule, &zone).then_some(())?,
+        Err(fault) => {
+            let span = match fault.at_zone {
+                true => root.get("timezone").map_or(root.span, |zone| zone.span),
+                false => entry.value.span,
+            };
+            report.error(INVALID, span, fault.message);
+            return None;
+        }
     }
     if zoned {
         trigger.settings.insert("timezone".to_owned(), zone.into());
@@ -107,15 +113,13 @@ fn trigger(
 
 /// Why a schedule is none.
 struct Unfit {
-    code: &'static str,
     message: String,
     at_zone: bool,
 }
 
-/// Whether there is such a schedule, and it ever comes to something.
-fn fires(kind: &str, expr: &str, zone: &str) -> Result<(), Unfit> {
-    let unfit = |code, message| Unfit {
-        code,
+/// The rule by the clock of a zone that the schedule is, if it is one.
+fn rule(kind: &str, expr: &str, zone: &str) -> Result<Option<Kind>, Unfit> {
+    let unfit = |message| Unfit {
         message,
         at_zone: false,
     };
@@ -124,7 +128,7 @@ fn fires(kind: &str, expr: &str, zone: &str) -> Result<(), Unfit> {
             "`schedule_expr` of the task: expected {what}, found text \"{}\"",
             quote(expr)
         );
-        Err(unfit(INVALID, message))
+        Err(unfit(message))
     };
     let Some(known) = timing::zone(zone) else {
         let message = format!(
@@ -133,24 +137,43 @@ fn fires(kind: &str, expr: &str, zone: &str) -> Result<(), Unfit> {
         );
         return Err(Unfit {
             at_zone: true,
-            ..unfit(INVALID, message)
+            ..unfit(message)
         });
     };
-    let rule = match kind {
-        "cron" => timing::cron(expr),
-        "rrule" => timing::rule(expr),
+    Ok(match kind {
+        "cron" => Some(Kind::Cron(expr.to_owned())),
+        "rrule" => Some(Kind::Rrule(expr.to_owned())),
         "once" if !timing::is_instant(expr, &known) => {
             return expected("an instant as `2027-01-31T09:00:00Z`, or without `Z` a local time");
         }
+        "once" => Some(Kind::Once(expr.to_owned())),
         "interval" if duration::parse(expr).map_or(true, |every| every < PERIOD_MIN) => {
             return expected("a duration as `30m`, or seconds, at least 1s");
         }
-        _ => Ok(()),
-    };
-    rule.map_err(|fault| {
-        let message = format!("`{kind}: {}` {}", quote(expr), fault.message);
-        unfit(fault.code, message)
+        _ => None,
     })
+}
+
+/// Whether a rule of a zone can be used, which is reported else.
+fn is_fit(report: &mut Report<'_>, root: &Tree, entry: &Entry, rule: Kind, zone: &str) -> bool {
+    let text = entry.value.text().unwrap_or_default();
+    let schedule = Schedule {
+        rule: format!("{}: {text}", rule.name()),
+        spec: Spec {
+            kind: rule,
+            start: None,
+            timezone: zone.to_owned(),
+            gap: None,
+            overlap: None,
+            until: None,
+            except: Vec::new(),
+        },
+        owner: "the task",
+        span: entry.value.span,
+        decides: false,
+        setting: &|key| root.get(key).map(|value| value.span),
+    };
+    timing::check(report, &schedule)
 }
 
 /// The condition, with the values of params in it: a trigger has no inputs yet.

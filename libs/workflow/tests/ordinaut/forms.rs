@@ -307,7 +307,9 @@ fn what_has_no_form_is_refused() {
 fn strict_form_has_no_widenings() {
     let text = r#"name: x
 title: "${a > 5}"
-inputs: {n: {type: number, default: 1}}
+inputs: {n: {type: number, default: 1}, day: {default: "${now == null}", description: "${a > 5}"}}
+triggers:
+  - {event: {topic: a.b, where: event.payload.n > 5}, when: trigger.id != null}
 tasks:
   - id: a
     when: inputs.n > 5
@@ -329,7 +331,9 @@ onFailure:
     expect![[r#"
         name: x
         title: "${a > 5}"
-        inputs: {n: {type: number, default: 1}}
+        inputs: {n: {type: number, default: 1}, day: {default: "${now == `null`}", description: "${a > 5}"}}
+        triggers:
+          - {event: {topic: a.b, where: event.payload.n > `5`}, when: trigger.id != `null`}
         tasks:
           - id: a
             when: inputs.n > `5`

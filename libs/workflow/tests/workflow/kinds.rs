@@ -124,7 +124,7 @@ fn wait_has_exactly_one_way() {
         8:29 TASK_KIND `where` of `wait` of task `a` goes with `event` only
     "#]].assert_eq(&said("wait: {until: tomorrow, where: \"true == event.x\"}"));
     expect![[r#"
-        8:19 INVALID_VALUE the topic "a..b" of `wait` of task `a`: expected segments with dots between, `*` for one and `**` at the end for the rest
+        8:19 INVALID_VALUE the topic "a..b" of `wait` of task `a`: expected parts of letters, digits, `_` and `-` with dots between, `*` for one and `**` at the end for the rest, at most 100 characters
         8:36 INVALID_VALUE `timeout` of `wait` of task `a`: expected more than 0s, found text "0s"
     "#]].assert_eq(&said("wait: {event: \"a..b\", timeout: 0s}"));
     expect![[r#"
@@ -133,7 +133,7 @@ fn wait_has_exactly_one_way() {
     "#]]
     .assert_eq(&said("wait: {event: {where: event.x}, where: event.y}"));
     expect![[r#"
-        8:19 INVALID_VALUE the topic "a.**.b" of `wait` of task `a`: expected segments with dots between, `*` for one and `**` at the end for the rest
+        8:19 INVALID_VALUE the topic "a.**.b" of `wait` of task `a`: expected parts of letters, digits, `_` and `-` with dots between, `*` for one and `**` at the end for the rest, at most 100 characters
         9:11 UNKNOWN_NAME `event` exists only in a `where`
     "#]].assert_eq(&said("wait: {event: \"a.**.b\"}\nwhen: event.x"));
 }

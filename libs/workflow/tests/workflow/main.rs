@@ -12,6 +12,7 @@ mod kinds;
 mod oktyv;
 mod planned;
 mod read;
+mod schedules;
 mod schema;
 mod support;
 mod syntax;

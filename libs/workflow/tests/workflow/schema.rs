@@ -1,6 +1,6 @@
 //! The JSON Schema of the file against what the check says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gearmesh_workflow::{Source, all_keys, check, file_schema};
 use serde_json::{Value, json};
@@ -20,31 +20,67 @@ fn yaml(text: &str) -> Value {
 }
 
 #[test]
-fn every_key_of_the_format_is_in_the_schema() {
-    fn names(value: &Value, found: &mut BTreeSet<String>) {
+fn every_key_of_the_format_is_in_the_schema_of_its_owner() {
+    /// The keys of every map of the format that the schema describes.
+    fn maps(value: &Value, found: &mut Vec<BTreeSet<String>>) {
         match value {
             Value::Object(map) => {
-                if let Some(Value::Object(properties)) = map.get("properties") {
-                    found.extend(properties.keys().cloned());
+                // Where a kind of trigger shuts the keys of others out there is nothing else.
+                if let Some(Value::Object(properties)) = map.get("properties")
+                    && properties.values().any(|value| *value != json!(false))
+                {
+                    found.push(properties.keys().cloned().collect());
                 }
-                map.values().for_each(|value| names(value, found));
+                map.values().for_each(|value| maps(value, found));
             }
-            Value::Array(items) => items.iter().for_each(|value| names(value, found)),
+            Value::Array(items) => items.iter().for_each(|value| maps(value, found)),
             _ => {}
         }
     }
-    let mut found = BTreeSet::new();
-    names(&file_schema(None), &mut found);
-    let missing: Vec<_> = all_keys()
-        .filter(|(_, key)| !found.contains(*key))
-        .collect();
-    assert_eq!(missing, []);
-    let known: BTreeSet<&str> = all_keys().map(|(_, key)| key).collect();
+    let mut found = Vec::new();
+    maps(&file_schema(None), &mut found);
+    let mut owners: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (owner, key) in all_keys() {
+        owners.entry(owner).or_default().insert(key.to_owned());
+    }
+    for (owner, keys) in &owners {
+        assert!(
+            found.contains(keys),
+            "no map of the schema has the keys of {owner}: {keys:?}"
+        );
+    }
     let more: Vec<_> = found
         .iter()
-        .filter(|key| !known.contains(key.as_str()))
+        .filter(|keys| !owners.values().any(|known| known == *keys))
         .collect();
-    assert_eq!(more, [] as [&String; 0]);
+    assert_eq!(
+        more,
+        [] as [&BTreeSet<String>; 0],
+        "maps that the format does not have"
+    );
+}
+
+#[test]
+fn references_are_those_of_the_check() {
+    // WF-2.7
+    let validator = validator(false);
+    for reference in [
+        "vault://a/b",
+        "vault://a-1/b_c@12",
+        "vault://a/b#x/y",
+        "vault://a/b@3#user#1",
+        "vault://a/b/c",
+        "vault://a/b@0",
+        "vault://a/b#",
+        "vault://A/b",
+        "vault://a/",
+    ] {
+        let text = format!(
+            "name: x\nsecrets: {{s: \"{reference}\"}}\ntasks: [{{id: a, set: {{v: 1}}}}]\n"
+        );
+        let accepted = listed(&text).is_empty();
+        assert_eq!(validator.is_valid(&yaml(&text)), accepted, "{reference}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use expect_test::Expect;
 use gearmesh_catalog::{Catalog, Engines, Source as Descriptors};
-use gearmesh_workflow::{Checked, Source, Workflow, apply_edits, check, render};
+use gearmesh_workflow::{Checked, Source, Workflow, apply_edits, check, check_at, render};
 
 /// The tools of `shop.proto`.
 pub(crate) fn catalog() -> &'static Catalog {
@@ -81,6 +81,24 @@ pub(crate) fn listed(text: &str) -> String {
             "{}:{} {} {}\n",
             d.location.line, d.location.column, d.code, d.message
         )
+    })
+    .collect()
+}
+
+/// As [`listed`], at a time.
+pub(crate) fn listed_at(text: &str, now: &str) -> String {
+    let source = Source {
+        text,
+        file_name: "f.yaml",
+        dialect: None,
+    };
+    let checked = check_at(&source, Some(catalog()), now.parse().expect("an instant"));
+    assert_eq!(checked.workflow.is_some(), checked.errors.is_empty());
+    let all = checked.errors.iter().chain(&checked.warnings);
+    all.map(|d| {
+        let hints: String = d.hints.iter().map(|hint| format!(" [{hint}]")).collect();
+        let (line, column) = (d.location.line, d.location.column);
+        format!("{line}:{column} {} {}{hints}\n", d.code, d.message)
     })
     .collect()
 }
