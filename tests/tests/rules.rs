@@ -12,13 +12,25 @@ const FOLDERS: [&str; 4] = ["libs", "services", "gateway", "tests"];
 /// Where numbers stand that show nothing: the rules themselves, and this file.
 const OWN: [&str; 2] = ["libs/workflow/src/rules.rs", "tests/tests/rules.rs"];
 
-/// The numbers that a text names.
+/// The numbers that a text names. One that is no number of a rule would show nothing, in
+/// silence: whoever meant one must hear of it.
+///
+/// # Panics
+/// What follows `WF-` is not two numbers with a full stop between them.
 fn numbers(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.match_indices("WF-").filter_map(|(at, _)| {
+    text.match_indices("WF-").map(|(at, _)| {
         let rest = &text[at + 3..];
-        let length = rest.find(|c: char| !c.is_ascii_digit() && c != '.');
+        let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.');
         let number = rest[..length.unwrap_or(rest.len())].trim_end_matches('.');
-        number.contains('.').then(|| format!("WF-{number}"))
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let well_formed = number
+            .split_once('.')
+            .is_some_and(|(section, rule)| is_number(section) && is_number(rule));
+        assert!(
+            well_formed,
+            "`WF-{number}` is no number of a rule, as WF-5.3"
+        );
+        format!("WF-{number}")
     })
 }
 
@@ -112,6 +124,15 @@ fn every_key_has_a_rule() {
 
 #[test]
 fn numbers_are_read_from_any_text() {
-    let text = "// WF-1.2, WF-10.11. and WF-x, `WF-3`";
-    assert_eq!(numbers(text).collect::<Vec<_>>(), ["WF-1.2", "WF-10.11"]);
+    let text = "// WF-1.2, WF-10.11. and (WF-3.4)";
+    let found: Vec<_> = numbers(text).collect();
+    assert_eq!(found, ["WF-1.2", "WF-10.11", "WF-3.4"]);
+}
+
+#[test]
+fn malformed_number_is_refused() {
+    for text in ["WF-3", "WF-3.approve", "WF-x", "WF-1.2.3", "WF-", "WF-3."] {
+        let read = std::panic::catch_unwind(|| numbers(text).count());
+        assert!(read.is_err(), "{text}");
+    }
 }

@@ -57,7 +57,7 @@ async fn stored_workflow_is_a_resource() {
 }
 
 #[tokio::test]
-async fn question_is_answered_and_a_doubt_decided_over_rest() {
+async fn question_is_answered_once_and_is_no_doubt_to_decide_over_rest() {
     let served = Served::start().await;
     let source = "name: ask\ntasks:\n  - {id: decide, approve: {message: 'Go?', approvers: [user:ada]}}\noutputs: {by: '${decide.result.approved}'}\n";
     let run = served.post("/v1/runs", json!({"source": source})).await;

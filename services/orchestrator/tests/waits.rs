@@ -80,7 +80,7 @@ fn answer(id: &str, approved: bool, who: Option<&str>) -> Request<AnswerApproval
     request
 }
 
-/// WF-3.approve: quorum, approvers, forms; never an agent.
+/// WF-3.47, WF-3.48: quorum, approvers, forms; never an agent.
 #[tokio::test]
 async fn people_answer_as_the_file_says() {
     let mesh = mesh().await;
@@ -288,7 +288,8 @@ outputs: {x: '${c.result.x}'}
     assert_eq!(ended["outputs"]["x"], "a");
 }
 
-/// An attempt of which nobody knows whether it took effect waits for a person.
+/// A person decides only where an outcome is unknown: not of a task that waits for a time,
+/// and not of one that is not there.
 #[tokio::test]
 async fn decision_needs_an_open_doubt() {
     let mesh = mesh().await;
