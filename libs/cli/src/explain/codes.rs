@@ -241,7 +241,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ),
     (
         "SCHEDULE_IN_PAST",
-        "A trigger with `once` names an instant that is over.",
+        "A trigger is over: its `once` or its end has passed, or it has fired as often as `COUNT` says. Give a later time, or leave it out.",
     ),
     (
         "SCHEDULE_DST",
