@@ -15,12 +15,15 @@
 //! second however many shards it has; and the registry has no say: who is alive is what the
 //! store saw of it.
 
+mod keeper;
 mod plan;
 #[cfg(test)]
 mod tests;
 mod view;
 
+pub use keeper::{Change, Instance, Keeper, Owners};
 pub use plan::{
-    Command, Input, LOOK_EVERY_MS, Leases, RENEW_EVERY_MS, STOP_EARLY_MS, TAKE_AGAIN_MS, TTL_MS,
+    Command, Input, LOOK_EVERY_MS, Leases, RENEW_EVERY_MS, STEP_MS, STOP_EARLY_MS, TAKE_AGAIN_MS,
+    TTL_MS,
 };
 pub use view::{Seen, SeenShard, View};

@@ -17,6 +17,8 @@ pub const RENEW_EVERY_MS: i64 = 1_000;
 pub const STOP_EARLY_MS: i64 = 1_000;
 /// Time between two looks at the others: with it, a kill is noticed well within a second.
 pub const LOOK_EVERY_MS: i64 = 200;
+/// Time between two steps of whoever drives the leases.
+pub const STEP_MS: i64 = 50;
 /// Time before a shard is asked for again: two that both want one must not take turns.
 pub const TAKE_AGAIN_MS: i64 = 2_000;
 
@@ -110,6 +112,13 @@ impl Leases {
     #[must_use]
     pub fn count(&self) -> usize {
         self.held.len()
+    }
+
+    /// The shards that it has, with their epochs.
+    #[must_use]
+    pub fn held(&self) -> Vec<(Shard, i64)> {
+        let held = self.held.iter();
+        held.map(|(shard, held)| (*shard, held.epoch)).collect()
     }
 
     /// Whether all is given away.
