@@ -47,7 +47,8 @@ const TABLE: &[Row] = &[
     row(
         "runtime",
         &[
-            "api", "bus", "catalog", "expr", "fault", "link", "registry", "store", "workflow",
+            "api", "bus", "catalog", "expr", "fault", "link", "registry", "site", "store",
+            "workflow",
         ],
         &["identity", "ledger", "vault"],
     ),

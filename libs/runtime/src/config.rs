@@ -54,6 +54,9 @@ pub(crate) struct Process {
     pub(crate) listen: Option<String>,
     /// File into which the address is written once it serves.
     pub(crate) endpoint: Option<PathBuf>,
+    /// URL of the server whose schemas are the stores, as `postgres://..`; default files in
+    /// the state folder.
+    pub(crate) store: Option<String>,
     /// Where the other engines of the mesh are.
     pub(crate) registry: Option<String>,
     /// Address by which others reach this process, as HOST:PORT; default the one it
@@ -77,8 +80,9 @@ pub(crate) struct Consul {
 }
 
 /// Keys at the top that are no service's section.
-const TOP_KEYS: [&str; 11] = [
+const TOP_KEYS: [&str; 12] = [
     "bus",
+    "store",
     "mesh",
     "listen",
     "endpoint",

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use gearmesh_bus::Bus;
 use gearmesh_catalog::Catalog;
 use gearmesh_link::{Credentials, Link, Mesh};
-use gearmesh_store::Store;
+use gearmesh_store::{Base, PgStore, Store};
 
 use crate::clock::{Clock, Rng};
 use crate::config::{Config, Connection};
@@ -21,7 +21,9 @@ use crate::error::Error;
 use crate::leaf::{Issuer, Own};
 use crate::ledger::LazyLedger;
 use crate::peer::Matrix;
+use crate::seals::Seals;
 use crate::secrets::Secrets;
+use crate::siblings::Siblings;
 
 /// What a service gets from outside: settings, store, links, time, chance, and
 /// the way to start tasks that drain waits for. There are no globals.
@@ -38,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) mesh: Mesh,
     pub(crate) ready: watch::Receiver<bool>,
     pub(crate) store: OnceCell<Store>,
+    pub(crate) base: OnceCell<Base>,
+    pub(crate) siblings: Siblings,
     /// One for all services of the process.
     pub(crate) bus: Arc<OnceCell<Bus>>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -91,6 +95,49 @@ impl Context {
             .await
     }
 
+    /// What the journal, the ledger and the stored workflows of this service stand on,
+    /// opened at the first call: a schema of the server that the setting `store` names, or
+    /// the file of [`Context::store`]. The URL may be a `vault://` reference.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when it cannot be opened; the next call tries again.
+    pub async fn base(&self) -> Result<&Base, Error> {
+        self.inner
+            .base
+            .get_or_try_init(|| async {
+                let Some(url) = self.settings().get("store").and_then(|v| v.as_str()) else {
+                    return Ok(self.store().await?.clone().into());
+                };
+                let url = self
+                    .secrets()
+                    .resolve(url)
+                    .await
+                    .map_err(|e| Error::Config {
+                        key: "store".to_owned(),
+                        reason: e.message().to_owned(),
+                    })?;
+                // Once per process; its size must not weigh on every call.
+                let opening = PgStore::open(url.expose(), self.inner.service);
+                let store = Box::pin(opening).await?;
+                Ok(store.into())
+            })
+            .await
+    }
+
+    /// The address by which others reach this process; none when it serves a gateway only.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        self.inner.siblings.endpoint.as_deref()
+    }
+
+    /// A link to another instance of this service.
+    ///
+    /// # Errors
+    /// When the address cannot be used.
+    pub fn sibling(&self, url: &str) -> Result<Link, gearmesh_link::Error> {
+        self.inner.siblings.link(self.inner.service, url)
+    }
+
     /// The bus that the setting `bus` names, opened at the first call and one for the
     /// whole process; `local:` unless set. The URL may be a `vault://` reference.
     ///
@@ -122,6 +169,9 @@ impl Context {
         {
             tracing::warn!(service = self.inner.service, %error, "store not closed cleanly");
         }
+        if let Some(Base::Postgres(store)) = self.inner.base.get() {
+            store.close().await;
+        }
     }
 
     pub(crate) fn ledger(&self) -> LazyLedger {
@@ -138,6 +188,12 @@ impl Context {
     #[must_use]
     pub fn secrets(&self) -> Secrets<'_> {
         Secrets::of(self)
+    }
+
+    /// The way to values that the vault keeps for one run alone.
+    #[must_use]
+    pub fn seals(&self) -> Seals<'_> {
+        Seals::of(self)
     }
 
     /// All that can be reached.

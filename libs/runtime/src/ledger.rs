@@ -5,6 +5,7 @@ use std::time::Duration;
 use gearmesh_api::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use gearmesh_api::ledger::v1::{FenceRequest, FenceResponse, FenceState};
 use gearmesh_api::tool::v1::CommonFault;
+use gearmesh_catalog::{Keyed, Tool};
 use gearmesh_fault::{Refusal, status};
 use gearmesh_store::{Fenced, Ledger};
 use tokio::sync::OnceCell;
@@ -32,8 +33,11 @@ impl LazyLedger {
     pub(crate) async fn get(&self) -> Result<&Ledger, Status> {
         self.ledger
             .get_or_try_init(|| async {
-                let store = self.context.store().await?;
-                let ledger = Ledger::open(store.clone()).await?;
+                let ledger = if self.is_beside_tables() {
+                    Box::pin(Ledger::open(self.context.store().await?.clone())).await?
+                } else {
+                    Box::pin(Ledger::open(self.context.base().await?.clone())).await?
+                };
                 self.context
                     .spawn(forget(self.context.clone(), ledger.clone()));
                 Ok(ledger)
@@ -43,6 +47,18 @@ impl LazyLedger {
                 Error::Store(e) => status(&e),
                 e => Refusal::new(CommonFault::StoreFailed, e.to_string()).into(),
             })
+    }
+
+    /// Whether entries lie beside what the engine's effects change, to be committed with it:
+    /// then whoever fences must look there.
+    fn is_beside_tables(&self) -> bool {
+        let catalog = self.context.catalog();
+        let own = |t: &&std::sync::Arc<Tool>| t.engine == self.context.service();
+        catalog
+            .tools()
+            .iter()
+            .filter(own)
+            .any(|t| t.keyed == Keyed::Txn)
     }
 
     pub(crate) fn engine(&self) -> &'static str {

@@ -60,6 +60,25 @@ fn folder() -> PathBuf {
     std::env::var("GEARMESH_FOLDER").map_or_else(|_| PathBuf::from(".gearmesh"), PathBuf::from)
 }
 
+/// Arms the places at which tests watch and break a process, as its starter says. Builds
+/// that are released have none.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this crate alone reads the environment"
+)]
+pub(crate) fn arm_sites() -> Result<(), crate::Error> {
+    if !gearmesh_site::ARMED {
+        return Ok(());
+    }
+    let Ok(plan) = std::env::var(gearmesh_site::VARIABLE) else {
+        return Ok(());
+    };
+    gearmesh_site::arm(&plan).map_err(|e| crate::Error::Config {
+        key: gearmesh_site::VARIABLE.to_owned(),
+        reason: e.to_string(),
+    })
+}
+
 async fn serve_until_signal(services: &[Service]) -> Result<(), crate::Error> {
     let config = Config::load(std::path::Path::new("gearmesh.toml"), folder())?;
     let running = start(services, config).await?;

@@ -81,6 +81,20 @@ impl Registered {
     }
 }
 
+/// The address by which other instances of its services reach this process. None behind a
+/// gateway, which serves nothing else, and where no address can be told.
+pub(crate) fn endpoint(
+    process: &Process,
+    services: &[Service],
+    scheme: &str,
+    listener: &tokio::net::TcpListener,
+) -> Option<String> {
+    if services.iter().any(|s| s.name == GATEWAY) {
+        return None;
+    }
+    advertised(process, scheme, listener.local_addr().ok()?).ok()
+}
+
 /// The address by which others reach this process.
 fn advertised(process: &Process, scheme: &str, address: SocketAddr) -> Result<String, Error> {
     match &process.advertise {

@@ -29,6 +29,7 @@ use crate::peer::Matrix;
 use crate::reflection::Reflection;
 use crate::register::{self, Registered};
 use crate::service::{GATEWAY, Service};
+use crate::siblings::Siblings;
 use crate::telemetry;
 use crate::tls::{self, Door, accept, with_peer};
 use crate::trace::traced;
@@ -78,6 +79,7 @@ struct Shared {
     tasks: TaskTracker,
     contexts: Mutex<Vec<Context>>,
     bus: Arc<OnceCell<gearmesh_bus::Bus>>,
+    siblings: Siblings,
     own: Option<Arc<Own>>,
     issuer: Arc<OnceLock<Arc<dyn Issuer>>>,
     matrix: Arc<Matrix>,
@@ -93,6 +95,8 @@ impl Shared {
                 mesh: self.mesh.seen_by(Peer::local(service)),
                 ready: self.ready.clone(),
                 store: OnceCell::new(),
+                base: OnceCell::new(),
+                siblings: self.siblings.clone(),
                 bus: self.bus.clone(),
                 clock: self.clock.clone(),
                 rng: self.rng.clone(),
@@ -133,12 +137,21 @@ pub async fn start_at(
     config: Config,
     clock: Arc<dyn Clock>,
 ) -> Result<Running, Error> {
+    crate::process::arm_sites()?;
     let process = config.process()?;
     let registry = join::registry(&process, &config)?;
     let own = own(&process, services, config.folder())?;
     let listener = bind(&process, services).await?;
     let (set_ready, ready) = watch::channel(false);
+    let (scheme, connect) = match &own {
+        Some(own) => ("https", tls::secured(own.credentials.clone())),
+        None => ("http", join::plain()),
+    };
     let shared = Shared {
+        siblings: Siblings {
+            endpoint: register::endpoint(&process, services, scheme, &listener),
+            connect: connect.clone(),
+        },
         connections: Arc::new(config.connections()?),
         config: Arc::new(config),
         mesh: Mesh::new(Vec::new())?,
@@ -155,13 +168,9 @@ pub async fn start_at(
     };
     let routes = start_services(services, &shared).await?;
     let runtime_context = shared.context("runtime");
-    let (scheme, connect) = match &shared.own {
-        Some(own) => {
-            leaf::keep_all(own, services, &runtime_context).await;
-            ("https", tls::secured(own.credentials.clone()))
-        }
-        None => ("http", join::plain()),
-    };
+    if let Some(own) = &shared.own {
+        leaf::keep_all(own, services, &runtime_context).await;
+    }
     for engine in registry.engines() {
         // One registry setting may serve all processes: what is here is reached here.
         if services.iter().all(|s| s.name != engine) {
@@ -380,7 +389,14 @@ impl Running {
     pub fn stores(&self) -> Vec<(&'static str, Counts)> {
         self.contexts
             .iter()
-            .filter_map(|cx| Some((cx.service(), cx.inner.store.get()?.counts())))
+            .filter_map(|cx| {
+                let counts = match (cx.inner.base.get(), cx.inner.store.get()) {
+                    (Some(base), _) => base.counts(),
+                    (None, Some(store)) => store.counts(),
+                    (None, None) => return None,
+                };
+                Some((cx.service(), counts))
+            })
             .collect()
     }
 

@@ -2,8 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-/// The variable by which a starter arms a process.
-pub const VARIABLE: &str = "GEARMESH_SITES";
+use crate::VARIABLE;
 
 /// What a suite made of a planted bug.
 #[derive(Debug, Clone)]

@@ -20,8 +20,11 @@ mod hunt;
 mod plan;
 
 #[cfg(feature = "armed")]
-pub use hunt::{Hunt, VARIABLE, arm_as_told, hunt};
+pub use hunt::{Hunt, arm_as_told, hunt};
 pub use plan::{Crash, Malformed, Plan};
+
+/// The variable by which the starter of a process arms it.
+pub const VARIABLE: &str = "GEARMESH_SITES";
 
 /// Whether this build has places at all.
 pub const ARMED: bool = cfg!(all(feature = "armed", debug_assertions));
