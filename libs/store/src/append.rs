@@ -39,6 +39,48 @@ impl Row {
     }
 }
 
+/// The rows of a run as they are read, each as its checksum says, none missing between.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    run: RunId,
+    rows: Vec<Row>,
+    next: u32,
+}
+
+impl Rows {
+    pub(crate) fn of(run: RunId) -> Self {
+        Self {
+            run,
+            rows: Vec::new(),
+            next: 1,
+        }
+    }
+
+    pub(crate) fn push(&mut self, (n, v, kind, body, crc): StoredRow) -> Result<()> {
+        let damaged = || Error::Damaged {
+            run: self.run,
+            n: self.next,
+        };
+        // A number that does not even fit its type is damage as well.
+        let row = Row {
+            n: u32::try_from(n).map_err(|_| damaged())?,
+            v: u16::try_from(v).map_err(|_| damaged())?,
+            kind: u16::try_from(kind).map_err(|_| damaged())?,
+            body: Bytes::from(body),
+        };
+        if row.n != self.next || crc != i64::from(row.crc(self.run)) {
+            return Err(damaged());
+        }
+        self.rows.push(row);
+        self.next += 1;
+        Ok(())
+    }
+
+    pub(crate) fn whole(self) -> Vec<Row> {
+        self.rows
+    }
+}
+
 /// The key of a request, that makes a repeated one answer the same run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestKey {
@@ -93,14 +135,14 @@ impl NewRun {
         if self.run < 0 {
             return Err(Error::RunExists(self.run));
         }
-        bounded("a workflow's name", self.workflow.len(), TEXT_MAX)?;
-        bounded("a principal's name", self.principal.len(), TEXT_MAX)?;
-        bounded("a status", self.status.len(), TEXT_MAX)?;
+        text("a workflow's name", &self.workflow, TEXT_MAX)?;
+        text("a principal's name", &self.principal, TEXT_MAX)?;
+        text("a status", &self.status, TEXT_MAX)?;
         if let Some(request) = &self.request {
-            bounded("a request key", request.key.len(), TEXT_MAX)?;
+            text("a request key", &request.key, TEXT_MAX)?;
         }
         if let Some(dedupe) = &self.dedupe {
-            bounded("a dedupe key", dedupe.key.len(), TEXT_MAX)?;
+            text("a dedupe key", &dedupe.key, TEXT_MAX)?;
         }
         contents(&self.rows, &self.blobs)
     }
@@ -140,6 +182,17 @@ pub enum Accepted {
     KeyReused(RunId),
 }
 
+impl Accepted {
+    /// A request whose key names a run, with the same hash or another.
+    pub(crate) fn by(first: RunId, same: bool) -> Self {
+        if same {
+            Self::Existing(first)
+        } else {
+            Self::KeyReused(first)
+        }
+    }
+}
+
 /// What goes on in a run.
 #[derive(Debug, Clone, Default)]
 pub struct Append {
@@ -161,7 +214,7 @@ pub struct Append {
 impl Append {
     pub(crate) fn check(&self) -> Result<()> {
         for status in self.status.iter().chain(self.end.iter().map(|e| &e.status)) {
-            bounded("a status", status.len(), TEXT_MAX)?;
+            text("a status", status, TEXT_MAX)?;
         }
         contents(&self.rows, &self.blobs)
     }
@@ -239,7 +292,52 @@ impl RunRow {
             ended_at_ms: self.ended_at_ms?,
         })
     }
+
+    /// A run as it was stored, when it is as its checksums say.
+    pub(crate) fn whole(stored: StoredRun) -> Result<Self> {
+        let (run, workflow, version, principal, status, created, ended, deadline, parent, crc, end_crc) =
+            stored;
+        let damaged = Error::Damaged { run, n: 0 };
+        let Ok(version) = u32::try_from(version) else {
+            return Err(damaged);
+        };
+        let found = Self {
+            run,
+            workflow,
+            version,
+            principal,
+            parent,
+            status,
+            created_at_ms: created,
+            ended_at_ms: ended,
+            deadline_ms: deadline,
+        };
+        let end = found.end().map(|end| i64::from(end.crc(run)));
+        if crc != i64::from(found.crc()) || end_crc != end {
+            return Err(damaged);
+        }
+        Ok(found)
+    }
 }
+
+/// Columns of a run: run, workflow, version, principal, status, created, ended, deadline,
+/// parent, checksum, checksum of its end.
+pub(crate) type StoredRun = (
+    RunId,
+    String,
+    i64,
+    String,
+    String,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    i64,
+    Option<i64>,
+);
+
+/// Columns of a row: n, v, kind, body, checksum.
+pub(crate) type StoredRow = (i64, i64, i64, Vec<u8>, i64);
 
 /// Which runs to list.
 #[derive(Debug, Clone, Default)]
@@ -294,6 +392,15 @@ fn contents(rows: &[Row], blobs: &[Blob]) -> Result<()> {
 pub(crate) fn bounded(what: &'static str, size: usize, limit: usize) -> Result<()> {
     if size > limit {
         return Err(Error::TooLarge { what, size, limit });
+    }
+    Ok(())
+}
+
+/// Checks a text: not every store takes every character.
+pub(crate) fn text(what: &'static str, text: &str, limit: usize) -> Result<()> {
+    bounded(what, text.len(), limit)?;
+    if text.contains('\0') {
+        return Err(Error::Nul(what));
     }
     Ok(())
 }

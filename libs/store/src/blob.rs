@@ -28,6 +28,21 @@ impl Blob {
     }
 }
 
-pub(crate) fn damaged(hash: &[u8; 32]) -> Error {
+/// The bytes that were stored under a hash, when they are as their checksum says.
+pub(crate) fn whole(hash: &[u8; 32], stored: Option<(Vec<u8>, i64)>) -> Result<Option<Bytes>> {
+    let Some((bytes, crc)) = stored else {
+        return Ok(None);
+    };
+    let blob = Blob {
+        hash: *hash,
+        bytes: bytes.into(),
+    };
+    if crc != i64::from(blob.crc()) {
+        return Err(damaged(hash));
+    }
+    Ok(Some(blob.bytes))
+}
+
+fn damaged(hash: &[u8; 32]) -> Error {
     Error::DamagedBlob(hash.iter().map(|b| format!("{b:02x}")).collect())
 }

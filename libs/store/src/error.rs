@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::run_id::{RunId, run_text};
-use crate::sqlite;
+use sqlx::postgres::PgDatabaseError;
+
+use crate::run_id::{RunId, Shard, run_text};
+use crate::{postgres, sqlite};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -28,10 +30,10 @@ pub enum Error {
         /// The version that was found.
         found: String,
     },
-    /// The file was written by a newer program.
+    /// The file, or the schema of a server, was written by a newer program.
     #[error("`{}` has version {found} of the tables `{set}`, this program knows {known}", path.display())]
     NewerSchema {
-        /// The store's file.
+        /// The store's file, or its schema.
         path: PathBuf,
         /// Which tables.
         set: String,
@@ -66,6 +68,22 @@ pub enum Error {
     /// until the process starts again.
     #[error("the store has failed: {0}")]
     Failed(String),
+    /// No connection to the store, or it was lost. Nothing was written; a later call may
+    /// succeed.
+    #[error("the store cannot be reached: {0}")]
+    Unavailable(String),
+    /// The connection was lost before the store said whether it has written.
+    #[error("the store went away before it said whether it has written")]
+    CommitUnknown,
+    /// Another instance owns the shard. Nothing was written.
+    #[error("shard {shard} has another owner")]
+    Fenced {
+        /// The shard.
+        shard: Shard,
+    },
+    /// The server cannot be a store.
+    #[error("PostgreSQL cannot be used: {0}")]
+    Unfit(String),
     /// The store was closed.
     #[error("the store `{0}` is closed")]
     Closed(String),
@@ -125,6 +143,9 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A text with a NUL character, which PostgreSQL does not take.
+    #[error("{0} holds a NUL character, which is not stored")]
+    Nul(&'static str),
     /// The key was used for another request.
     #[error("key `{0}` was used for another request")]
     KeyReused(String),
@@ -139,12 +160,57 @@ pub enum Error {
     Sql(#[source] sqlx::Error),
 }
 
+impl Error {
+    /// The same once more, for those that concern the store and not a single caller.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Full => Some(Self::Full),
+            Self::Failed(cause) => Some(Self::Failed(cause.clone())),
+            Self::Closed(name) => Some(Self::Closed(name.clone())),
+            Self::Unavailable(cause) => Some(Self::Unavailable(cause.clone())),
+            Self::CommitUnknown => Some(Self::CommitUnknown),
+            _ => None,
+        }
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        match sqlite::severity(&error) {
-            sqlite::Severity::Full => Self::Full,
-            sqlite::Severity::Fatal => Self::Failed(error.to_string()),
-            sqlite::Severity::Statement => Self::Sql(error),
+        match severity(&error) {
+            Severity::Full => Self::Full,
+            Severity::Fatal => Self::Failed(error.to_string()),
+            Severity::Lost => Self::Unavailable(error.to_string()),
+            Severity::Statement => Self::Sql(error),
         }
+    }
+}
+
+/// How far an error reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// Nothing is written, and later there may be space.
+    Full,
+    /// What is on disk is not known any more.
+    Fatal,
+    /// The connection is gone, or there was none.
+    Lost,
+    /// The statement alone.
+    Statement,
+}
+
+pub(crate) fn severity(error: &sqlx::Error) -> Severity {
+    let error = match error {
+        sqlx::Error::Database(error) => error,
+        sqlx::Error::WorkerCrashed => return Severity::Fatal,
+        // A file has no connections: these come from a server.
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut => return Severity::Lost,
+        _ => return Severity::Statement,
+    };
+    match error.try_downcast_ref::<PgDatabaseError>() {
+        Some(error) => postgres::severity(error),
+        None => sqlite::severity(error.code().as_deref()),
     }
 }

@@ -8,6 +8,7 @@ use crate::error::Error;
 /// among what this crate may see, so its values are taken by number; a test
 /// holds each number to its name.
 const COMMON: &str = "gearmesh.tool.v1.CommonFault";
+const INVALID_PARAMETERS: i32 = 1;
 const INTERNAL_ERROR: i32 = 9;
 const KEY_REUSED: i32 = 13;
 const KEY_IN_USE: i32 = 14;
@@ -15,6 +16,8 @@ const STALE_EPOCH: i32 = 15;
 const TOO_LARGE: i32 = 20;
 const STORE_FULL: i32 = 25;
 const STORE_FAILED: i32 = 26;
+const STORE_UNAVAILABLE: i32 = 28;
+const COMMIT_UNKNOWN: i32 = 29;
 
 impl Fault for Error {
     fn reason(&self) -> EnumValueDescriptor {
@@ -23,12 +26,16 @@ impl Fault for Error {
             Self::KeyInUse(_) => KEY_IN_USE,
             Self::StaleEpoch(_) => STALE_EPOCH,
             Self::TooLarge { .. } => TOO_LARGE,
+            Self::Nul(_) => INVALID_PARAMETERS,
             Self::Full => STORE_FULL,
+            Self::Unavailable(_) | Self::Fenced { .. } => STORE_UNAVAILABLE,
+            Self::CommitUnknown => COMMIT_UNKNOWN,
             Self::Locked { .. }
             | Self::OldSqlite { .. }
             | Self::NewerSchema { .. }
             | Self::File { .. }
             | Self::Corrupt { .. }
+            | Self::Unfit(_)
             | Self::Failed(_)
             | Self::Closed(_) => STORE_FAILED,
             Self::Name(_)
@@ -79,6 +86,10 @@ mod tests {
             (too_large, "TOO_LARGE"),
             (Error::Full, "STORE_FULL"),
             (Error::Failed(key()), "STORE_FAILED"),
+            (Error::Unavailable(key()), "STORE_UNAVAILABLE"),
+            (Error::Fenced { shard: 7 }, "STORE_UNAVAILABLE"),
+            (Error::CommitUnknown, "COMMIT_UNKNOWN"),
+            (Error::Nul("a key"), "INVALID_PARAMETERS"),
             (Error::UnknownRun(1), "INTERNAL_ERROR"),
         ];
         for (error, name) in cases {

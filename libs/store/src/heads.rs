@@ -16,20 +16,55 @@ pub(crate) struct Head {
     pub(crate) open: Option<(Option<i64>, String)>,
 }
 
+/// Columns of a head: newest row, due time, status; without a status it has ended.
+pub(crate) type StoredHead = (Option<i64>, Option<i64>, Option<String>);
+
+impl From<StoredHead> for Head {
+    fn from((n, due_at_ms, status): StoredHead) -> Self {
+        Self {
+            n: u32::try_from(n.unwrap_or_default()).unwrap_or(u32::MAX),
+            open: status.map(|status| (due_at_ms, status)),
+        }
+    }
+}
+
 /// The heads of the open runs, and of ended ones while they are written to.
 ///
 /// INVARIANT: between two groups they are as on disk. So a head that a failed
-/// group has moved is forgotten, and read again when it is needed.
+/// group has moved is forgotten, and read again when it is needed; and so is one that
+/// was read under another epoch of its shard, because another owner may have written
+/// since.
 #[derive(Debug, Default)]
-pub(crate) struct Heads(HashMap<RunId, Head>);
+pub(crate) struct Heads(HashMap<RunId, Kept>);
+
+/// A head, and the epoch of its shard under which it was read.
+#[derive(Debug)]
+struct Kept {
+    epoch: i64,
+    head: Head,
+}
 
 impl Heads {
     pub(crate) fn get(&self, run: RunId) -> Option<&Head> {
-        self.0.get(&run)
+        self.0.get(&run).map(|kept| &kept.head)
     }
 
-    pub(crate) fn insert(&mut self, run: RunId, head: Head) {
-        self.0.insert(run, head);
+    pub(crate) fn insert(&mut self, run: RunId, epoch: i64, head: Head) {
+        self.0.insert(run, Kept { epoch, head });
+    }
+
+    /// Whether a head is here that was read under this epoch; one of another is
+    /// forgotten.
+    pub(crate) fn at(&mut self, run: RunId, epoch: i64) -> bool {
+        let found = self.0.get(&run).map(|kept| kept.epoch == epoch);
+        if found == Some(false) {
+            self.0.remove(&run);
+        }
+        found == Some(true)
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl Fn(RunId, i64) -> bool) {
+        self.0.retain(|run, kept| keep(*run, kept.epoch));
     }
 
     pub(crate) fn forget(&mut self, run: RunId) {
@@ -38,7 +73,7 @@ impl Heads {
 
     /// Forgets a run that has ended.
     pub(crate) fn settle(&mut self, run: RunId) {
-        if self.0.get(&run).is_some_and(|h| h.open.is_none()) {
+        if self.get(run).is_some_and(|h| h.open.is_none()) {
             self.0.remove(&run);
         }
     }
@@ -46,30 +81,28 @@ impl Heads {
     /// Checks an operation against its run, whose head is here when there is
     /// such a run, and moves the head on. Says whether due time or status of an
     /// open run differ from before.
-    pub(crate) fn admit(&mut self, op: &Op) -> Result<bool> {
+    pub(crate) fn admit(&mut self, op: &Op, epoch: i64) -> Result<bool> {
         match op {
-            Op::Accept(new, _) => self.accept(new).map(|()| false),
+            Op::Accept(new, _) => self.accept(new, epoch).map(|()| false),
             Op::Append(append, _) => self.append(append),
         }
     }
 
-    fn accept(&mut self, new: &NewRun) -> Result<()> {
+    fn accept(&mut self, new: &NewRun, epoch: i64) -> Result<()> {
         new.check()?;
         if self.0.contains_key(&new.run) {
             return Err(Error::RunExists(new.run));
         }
         let n = dense(new.run, 0, &new.rows)?;
         let open = Some((new.due_at_ms, new.status.clone()));
-        self.0.insert(new.run, Head { n, open });
+        self.insert(new.run, epoch, Head { n, open });
         Ok(())
     }
 
     fn append(&mut self, append: &Append) -> Result<bool> {
         append.check()?;
-        let head = self
-            .0
-            .get_mut(&append.run)
-            .ok_or(Error::UnknownRun(append.run))?;
+        let kept = self.0.get_mut(&append.run);
+        let head = &mut kept.ok_or(Error::UnknownRun(append.run))?.head;
         let n = dense(append.run, head.n, &append.rows)?;
         if append.end.is_some() && head.open.take().is_none() {
             return Err(Error::Ended(append.run));

@@ -20,12 +20,14 @@
 //! (callers bring it; the ledger takes the store's clock).
 
 mod append;
+mod base;
 mod blob;
 mod checksum;
 mod committer;
 mod counts;
 mod error;
 mod fault;
+mod group;
 mod heads;
 mod journal;
 pub mod lease;
@@ -35,6 +37,7 @@ mod migration;
 mod op;
 mod options;
 mod owned;
+mod postgres;
 mod run_id;
 mod sqlite;
 mod store;
@@ -44,6 +47,7 @@ pub mod workflow;
 pub use append::{
     Accepted, Append, Dedupe, End, ListRuns, NewRun, OpenRun, RequestKey, Row, RunRow,
 };
+pub use base::Base;
 pub use blob::Blob;
 pub use counts::Counts;
 pub use error::{Error, Result};
@@ -51,6 +55,7 @@ pub use journal::Journal;
 pub use ledger::{Begin, Call, Fenced, Ledger};
 pub use migration::Migration;
 pub use options::{Durability, Options};
+pub use postgres::{PgOptions, PgStore};
 pub use owned::{Owned, SHARDS};
 pub use run_id::{RunId, RunIds, Shard, parse_run, run_text, shard_of};
 pub use store::{Reader, Store};

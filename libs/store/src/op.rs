@@ -43,6 +43,13 @@ impl Op {
         }
     }
 
+    /// Bytes of its bodies and blobs.
+    pub(crate) fn bytes(&self) -> usize {
+        let rows = self.rows().iter().map(|row| row.body.len());
+        let blobs = self.blobs().iter().map(|blob| blob.bytes.len());
+        rows.chain(blobs).sum()
+    }
+
     pub(crate) fn end(&self) -> Option<&End> {
         match self {
             Self::Accept(..) => None,

@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::error::{Error, Result};
-use crate::sqlite::{Severity, Writer, severity};
+use crate::error::{Error, Result, Severity, severity};
+use crate::sqlite::Writer;
 use crate::store::Store;
 
 /// A transaction on the writer: a connection, and the promise that nobody else
@@ -62,7 +62,7 @@ impl Transaction {
                 Severity::Full | Severity::Statement => {
                     writer.rollback(&store.inner.counters).await
                 }
-                Severity::Fatal => store.fail(&e.to_string()),
+                Severity::Fatal | Severity::Lost => store.fail(&e.to_string()),
             }
             return Err(e.into());
         }

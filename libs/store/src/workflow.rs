@@ -4,14 +4,18 @@
 //! change names the head as it was seen, so that of two who change at once one must look
 //! again. What a file means is not known here: texts and bytes.
 
+mod stored;
+
 use bytes::Bytes;
 
-use crate::append::{BODY_MAX, LIST_MAX, TEXT_MAX, bounded};
-use crate::checksum::Checksum;
+use crate::append::{BODY_MAX, LIST_MAX, TEXT_MAX, bounded, text};
+use crate::base::Base;
 use crate::error::Result;
 use crate::ledger::{Call, Ledger};
-use crate::sqlite::workflow as sql;
-use crate::store::Store;
+use crate::postgres::workflow as postgres;
+use crate::sqlite::workflow as sqlite;
+
+pub(crate) use stored::{Filler, StoredVersion};
 
 /// Largest source of a version, in bytes: as large as a workflow file may be.
 pub const SOURCE_MAX: usize = 1 << 20;
@@ -68,18 +72,6 @@ pub struct Head {
     pub changed_at_ms: i64,
 }
 
-impl Head {
-    pub(crate) fn crc(&self) -> u32 {
-        Checksum::default()
-            .text(&self.name)
-            .int(self.newest.into())
-            .text(self.state.as_str())
-            .text(&self.etag)
-            .int(self.changed_at_ms)
-            .value()
-    }
-}
-
 /// A version of a workflow, as it was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
@@ -113,14 +105,14 @@ pub struct Version {
 
 impl Version {
     fn check(&self) -> Result<()> {
-        bounded("a workflow's name", self.name.len(), TEXT_MAX)?;
-        bounded("a workflow's source", self.source.len(), SOURCE_MAX)?;
-        bounded("a file's name", self.file_name.len(), TEXT_MAX)?;
-        bounded("a dialect's name", self.dialect.len(), TEXT_MAX)?;
-        bounded("a title", self.title.len(), SOURCE_MAX)?;
-        bounded("an author's name", self.author.len(), TEXT_MAX)?;
-        bounded("a comment", self.comment.len(), SOURCE_MAX)?;
-        bounded("a workflow's words", self.words.len(), SOURCE_MAX)?;
+        text("a workflow's name", &self.name, TEXT_MAX)?;
+        text("a workflow's source", &self.source, SOURCE_MAX)?;
+        text("a file's name", &self.file_name, TEXT_MAX)?;
+        text("a dialect's name", &self.dialect, TEXT_MAX)?;
+        text("a title", &self.title, SOURCE_MAX)?;
+        text("an author's name", &self.author, TEXT_MAX)?;
+        text("a comment", &self.comment, SOURCE_MAX)?;
+        text("a workflow's words", &self.words, SOURCE_MAX)?;
         bounded("a workflow's summary", self.summary.len(), BODY_MAX)?;
         bounded("a workflow's sketch", self.sketch.len(), TEXT_MAX)
     }
@@ -128,29 +120,6 @@ impl Version {
     /// What it takes in a list, without its source.
     pub(crate) fn listed_bytes(&self) -> usize {
         self.title.len() + self.comment.len() + self.words.len() + self.summary.len()
-    }
-
-    pub(crate) fn source_crc(&self) -> u32 {
-        Checksum::default().text(&self.source).value()
-    }
-
-    /// Covers all but the source itself, so that lists need not read that.
-    pub(crate) fn crc(&self, source_crc: u32) -> u32 {
-        Checksum::default()
-            .text(&self.name)
-            .int(self.version.into())
-            .bytes(&self.spec_hash)
-            .int(source_crc.into())
-            .text(&self.file_name)
-            .text(&self.dialect)
-            .text(&self.title)
-            .text(&self.author)
-            .text(&self.comment)
-            .text(&self.words)
-            .bytes(&self.summary)
-            .bytes(&self.sketch)
-            .int(self.created_at_ms)
-            .value()
     }
 }
 
@@ -201,27 +170,33 @@ pub struct Page<T> {
 /// The workflows of a store. A cheap handle.
 #[derive(Debug, Clone)]
 pub struct Workflows {
-    store: Store,
+    base: Base,
 }
 
 impl Workflows {
-    pub(crate) async fn migrate(store: &Store) -> Result<()> {
-        store.migrate(sql::SET, sql::MIGRATIONS).await?;
+    pub(crate) async fn migrate(base: &Base) -> Result<()> {
+        match base {
+            Base::Sqlite(store) => store.migrate(sqlite::SET, sqlite::MIGRATIONS).await?,
+            Base::Postgres(store) => store.migrate(postgres::SET, postgres::MIGRATIONS).await?,
+        }
         // Creations remember the keys of their calls.
-        Ledger::open(store.clone()).await?;
+        Ledger::open(base.clone()).await?;
         Ok(())
     }
 
-    pub(crate) fn of(store: Store) -> Self {
-        Self { store }
+    pub(crate) fn of(base: Base) -> Self {
+        Self { base }
     }
 
     /// Where a workflow stands.
     ///
     /// # Errors
-    /// [`Error::DamagedWorkflow`](crate::Error::DamagedWorkflow); as [`Store::read`].
+    /// [`Error::DamagedWorkflow`](crate::Error::DamagedWorkflow); as [`Store::read`](crate::Store::read).
     pub async fn head(&self, name: &str) -> Result<Option<Head>> {
-        sql::head(&mut *self.store.read().await?, name).await
+        match &self.base {
+            Base::Sqlite(store) => sqlite::head(&mut *store.read().await?, name).await,
+            Base::Postgres(store) => postgres::head(&mut *store.read().await?, name).await,
+        }
     }
 
     /// A version of a workflow, with its source.
@@ -229,7 +204,10 @@ impl Workflows {
     /// # Errors
     /// As [`Workflows::head`].
     pub async fn version(&self, name: &str, version: u32) -> Result<Option<Version>> {
-        sql::version(&mut *self.store.read().await?, name, version).await
+        match &self.base {
+            Base::Sqlite(store) => sqlite::version(&mut *store.read().await?, name, version).await,
+            Base::Postgres(store) => postgres::version(&mut *store.read().await?, name, version).await,
+        }
     }
 
     /// Versions of a workflow before `before`, the newest first, without their sources;
@@ -244,37 +222,49 @@ impl Workflows {
         limit: u32,
     ) -> Result<Page<Version>> {
         let limit = limit.clamp(1, LIST_MAX);
-        sql::versions(&mut *self.store.read().await?, name, before, limit).await
+        match &self.base {
+            Base::Sqlite(store) => sqlite::versions(&mut *store.read().await?, name, before, limit).await,
+            Base::Postgres(store) => postgres::versions(&mut *store.read().await?, name, before, limit).await,
+        }
     }
 
     /// Workflows by name, each with its newest version without the source; at most
     /// [`PAGE_BYTES`]. A damaged one is left out and reported to the log.
     ///
     /// # Errors
-    /// As [`Store::read`].
+    /// As [`Store::read`](crate::Store::read).
     pub async fn list(&self, filter: &List) -> Result<Page<(Head, Version)>> {
         let limit = match filter.limit {
             0 => LIST_MAX,
             n => n.min(LIST_MAX),
         };
-        sql::list(&mut *self.store.read().await?, filter, limit).await
+        match &self.base {
+            Base::Sqlite(store) => sqlite::list(&mut *store.read().await?, filter, limit).await,
+            Base::Postgres(store) => postgres::list(&mut *store.read().await?, filter, limit).await,
+        }
     }
 
     /// Names of all that are not deleted, at most [`SKETCHES_MAX`].
     ///
     /// # Errors
-    /// As [`Store::read`].
+    /// As [`Store::read`](crate::Store::read).
     pub async fn names(&self) -> Result<Vec<String>> {
-        sql::names(&mut *self.store.read().await?, SKETCHES_MAX).await
+        match &self.base {
+            Base::Sqlite(store) => sqlite::names(&mut *store.read().await?, SKETCHES_MAX).await,
+            Base::Postgres(store) => postgres::names(&mut *store.read().await?, SKETCHES_MAX).await,
+        }
     }
 
     /// Names and sketches of the newest versions of all that are not deleted, at most
     /// [`SKETCHES_MAX`].
     ///
     /// # Errors
-    /// As [`Store::read`].
+    /// As [`Store::read`](crate::Store::read).
     pub async fn sketches(&self) -> Result<Vec<(String, Bytes)>> {
-        sql::sketches(&mut *self.store.read().await?, SKETCHES_MAX).await
+        match &self.base {
+            Base::Sqlite(store) => sqlite::sketches(&mut *store.read().await?, SKETCHES_MAX).await,
+            Base::Postgres(store) => postgres::sketches(&mut *store.read().await?, SKETCHES_MAX).await,
+        }
     }
 
     /// Makes a change. With a call, the change and the call's key are one transaction: a
@@ -282,23 +272,16 @@ impl Workflows {
     ///
     /// # Errors
     /// [`Error::TooLarge`](crate::Error::TooLarge); of a call, as [`Ledger::begin`]; as
-    /// [`Store::write`].
+    /// [`Store::write`](crate::Store::write).
     pub async fn change(&self, change: &Change, keyed: Option<(&Call, Bytes)>) -> Result<Changed> {
         if let Some(version) = &change.version {
             version.check()?;
         }
-        bounded("a workflow's name", change.head.name.len(), TEXT_MAX)?;
-        bounded("an etag", change.head.etag.len(), TEXT_MAX)?;
-        let mut transaction = self.store.begin().await?;
-        match sql::change(&mut transaction, change, keyed).await {
-            Ok(Changed::Done) => {
-                transaction.commit().await?;
-                Ok(Changed::Done)
-            }
-            other => {
-                transaction.rollback().await;
-                other
-            }
+        text("a workflow's name", &change.head.name, TEXT_MAX)?;
+        text("an etag", &change.head.etag, TEXT_MAX)?;
+        match &self.base {
+            Base::Sqlite(store) => sqlite::change_alone(store, change, keyed).await,
+            Base::Postgres(store) => postgres::change_alone(store, change, keyed).await,
         }
     }
 
@@ -306,10 +289,14 @@ impl Workflows {
     /// 1970), with their versions; answers how many.
     ///
     /// # Errors
-    /// As [`Store::write`].
+    /// As [`Store::write`](crate::Store::write).
     pub async fn purge(&self, before_ms: i64, max: u32) -> Result<u64> {
-        self.store
-            .write(async |c| sql::purge(c, before_ms, max).await)
-            .await
+        match &self.base {
+            Base::Sqlite(store) => {
+                let purge = async |c: &mut _| sqlite::purge(c, before_ms, max).await;
+                store.write(purge).await
+            }
+            Base::Postgres(store) => postgres::purge(store, before_ms, max).await,
+        }
     }
 }

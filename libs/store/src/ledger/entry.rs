@@ -98,7 +98,60 @@ pub(crate) struct Entry {
     pub(crate) reply: Option<Bytes>,
 }
 
+/// Columns of an entry: run, task, item, pass, hash, status, epoch, attempt, epoch and
+/// attempt of the fence, reply, checksum.
+pub(crate) type StoredEntry = (
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    String,
+    i64,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    i64,
+);
+
 impl Entry {
+    /// An entry as it was stored; None when it is not one that was written.
+    pub(crate) fn whole(tool: &str, key: &str, stored: StoredEntry) -> Option<Self> {
+        let (run, task, item, pass, hash, status, epoch, attempt, ..) = &stored;
+        let (.., fence_epoch, fence_attempt, reply, crc) = &stored;
+        let holder = match run {
+            Some(run) => {
+                let holder = Holder {
+                    run: run.clone(),
+                    task: task.clone()?,
+                    item: (*item)?,
+                    pass: (*pass)?,
+                };
+                Some((holder, hash.as_deref()?.try_into().ok()?))
+            }
+            None => None,
+        };
+        let fence = match fence_epoch {
+            Some(epoch) => Some(Pair {
+                epoch: *epoch,
+                attempt: (*fence_attempt)?,
+            }),
+            None => None,
+        };
+        let entry = Self {
+            holder,
+            status: Status::from_name(status)?,
+            pair: Pair {
+                epoch: *epoch,
+                attempt: *attempt,
+            },
+            fence,
+            reply: reply.clone().map(Bytes::from),
+        };
+        (*crc == i64::from(entry.crc(tool, key))).then_some(entry)
+    }
+
     pub(crate) fn crc(&self, tool: &str, key: &str) -> u32 {
         let pair = |sum: Checksum, pair: Pair| sum.int(pair.epoch).int(pair.attempt);
         let sum = Checksum::default()

@@ -3,33 +3,44 @@
 mod call;
 mod entry;
 mod rules;
+mod step;
 
 pub use call::{Begin, Call, Fenced};
-pub(crate) use entry::{Entry, Holder, Pair, Status};
+use entry::Pair;
+pub(crate) use entry::{Entry, StoredEntry};
+pub(crate) use step::{Name, Step, Write, begin, done};
+use step::end;
 
 use bytes::Bytes;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::append::{BODY_MAX, TEXT_MAX, bounded};
+use crate::base::Base;
 use crate::error::{Error, Result};
-use crate::sqlite::effect as sql;
-use crate::store::Store;
-use rules::{Decision, Ending};
+use crate::postgres;
+use crate::sqlite::effect as sqlite;
+use rules::Ending;
 
 /// The ledger in a store. A cheap handle.
 #[derive(Debug, Clone)]
 pub struct Ledger {
-    store: Store,
+    base: Base,
 }
 
 impl Ledger {
     /// Opens the ledger in an engine's store.
     ///
     /// # Errors
-    /// As [`Store::migrate`].
-    pub async fn open(store: Store) -> Result<Self> {
-        store.migrate(sql::SET, sql::MIGRATIONS).await?;
-        Ok(Self { store })
+    /// As [`Store::migrate`](crate::Store::migrate).
+    pub async fn open(base: impl Into<Base>) -> Result<Self> {
+        let base = base.into();
+        match &base {
+            Base::Sqlite(store) => store.migrate(sqlite::SET, sqlite::MIGRATIONS).await?,
+            Base::Postgres(store) => {
+                use postgres::effect::{MIGRATIONS, SET};
+                store.migrate(SET, MIGRATIONS).await?;
+            }
+        }
+        Ok(Self { base })
     }
 
     /// Asks whether a call may take effect. At [`Begin::Go`] it is durable that
@@ -37,33 +48,19 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::KeyReused`], [`Error::KeyInUse`], [`Error::StaleEpoch`],
-    /// [`Error::TooLarge`]; as [`Store::write`].
+    /// [`Error::TooLarge`]; as [`Store::write`](crate::Store::write).
     pub async fn begin(&self, call: &Call) -> Result<Begin> {
-        let mut transaction = self.store.begin().await?;
-        let (begin, written) = match begin(&mut transaction, call).await {
-            Ok(done) => done,
-            Err(e) => {
-                transaction.rollback().await;
-                return Err(e);
-            }
-        };
-        if written {
-            transaction.commit().await?;
-        } else {
-            transaction.rollback().await;
-        }
-        Ok(begin)
+        step::check_call(call)?;
+        self.step(Name::of(call), |entry| begin(entry, call)).await
     }
 
     /// Records that a call has taken effect, and its reply.
     ///
     /// # Errors
     /// [`Error::StaleEpoch`] when the entry is not this attempt's any more,
-    /// [`Error::TooLarge`]; as [`Store::write`].
+    /// [`Error::TooLarge`]; as [`Store::write`](crate::Store::write).
     pub async fn done(&self, call: &Call, reply: Bytes) -> Result<()> {
-        self.store
-            .write(async |c| end(c, call, Ending::Done(reply)).await)
-            .await
+        self.end(call, &Ending::Done(reply)).await
     }
 
     /// Records that a call has taken no effect: the next attempt begins anew.
@@ -71,9 +68,7 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::done`].
     pub async fn failed(&self, call: &Call) -> Result<()> {
-        self.store
-            .write(async |c| end(c, call, Ending::Failed).await)
-            .await
+        self.end(call, &Ending::Failed).await
     }
 
     /// Records that nobody knows whether a call has taken effect.
@@ -81,16 +76,14 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::done`].
     pub async fn unknown(&self, call: &Call) -> Result<()> {
-        self.store
-            .write(async |c| end(c, call, Ending::Unknown).await)
-            .await
+        self.end(call, &Ending::Unknown).await
     }
 
     /// Says how far the call of a key has come, and refuses from now on each
     /// attempt up to `(epoch, attempt)` that has not begun.
     ///
     /// # Errors
-    /// As [`Store::write`].
+    /// As [`Store::write`](crate::Store::write).
     pub async fn fence(
         &self,
         owner: &str,
@@ -100,17 +93,13 @@ impl Ledger {
         attempt: i64,
     ) -> Result<Fenced> {
         let pair = Pair { epoch, attempt };
-        checked(owner, tool, key)?;
-        self.store
-            .write(async |c| {
-                let entry = sql::find(c, owner, tool, key).await?;
-                let (entry, answer) = rules::fence(entry, pair);
-                if let Some(entry) = entry {
-                    sql::put(c, owner, tool, key, &entry).await?;
-                }
-                Ok(answer)
-            })
-            .await
+        let name = Name { owner, tool, key };
+        name.check()?;
+        self.step(name, |entry| {
+            let (entry, answer) = rules::fence(entry, pair);
+            Ok((answer, entry.map(Write::Put)))
+        })
+        .await
     }
 
     /// As [`Ledger::begin`], inside an engine's own transaction, with the
@@ -119,7 +108,9 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::begin`].
     pub async fn begin_in(connection: &mut SqliteConnection, call: &Call) -> Result<Begin> {
-        Ok(begin(connection, call).await?.0)
+        step::check_call(call)?;
+        let step = |entry| begin(entry, call);
+        Ok(sqlite::step(connection, Name::of(call), step).await?.0)
     }
 
     /// As [`Ledger::done`], inside the transaction of [`Ledger::begin_in`].
@@ -131,57 +122,59 @@ impl Ledger {
         call: &Call,
         reply: Bytes,
     ) -> Result<()> {
-        end(connection, call, Ending::Done(reply)).await
+        let ending = Ending::Done(reply);
+        step::check_ending(&ending)?;
+        let step = |entry| end(entry, call, &ending);
+        sqlite::step(connection, Name::of(call), step).await?;
+        Ok(())
     }
 
     /// Forgets at most `max` entries that had expired before `now_ms` (time
     /// since 1970); answers how many. Call it again while it answers `max`.
     ///
     /// # Errors
-    /// As [`Store::write`].
+    /// As [`Store::write`](crate::Store::write).
     pub async fn purge(&self, now_ms: i64, max: u32) -> Result<u64> {
-        self.store
-            .write(async |c| sql::purge(c, now_ms, max).await)
+        match &self.base {
+            Base::Sqlite(store) => {
+                let purge = async |c: &mut _| sqlite::purge(c, now_ms, max).await;
+                store.write(purge).await
+            }
+            Base::Postgres(store) => postgres::effect::purge(store, now_ms, max).await,
+        }
+    }
+
+    async fn end(&self, call: &Call, ending: &Ending) -> Result<()> {
+        step::check_ending(ending)?;
+        self.step(Name::of(call), |entry| end(entry, call, ending))
             .await
     }
-}
 
-/// The answer, and whether anything was written.
-async fn begin(c: &mut SqliteConnection, call: &Call) -> Result<(Begin, bool)> {
-    checked(&call.owner, &call.tool, &call.key)?;
-    bounded("a run's name", call.run.len(), TEXT_MAX)?;
-    bounded("a task's name", call.task.len(), TEXT_MAX)?;
-    let entry = sql::find(c, &call.owner, &call.tool, &call.key).await?;
-    let begin = match rules::begin(entry, call)? {
-        Decision::Answer(reply) => return Ok((Begin::Done(reply), false)),
-        Decision::Same => return Ok((Begin::Started, false)),
-        Decision::Start(entry) => {
-            sql::start(c, &call.owner, &call.tool, &call.key, &entry).await?;
-            Begin::Go
+    /// Takes a step from the entry that is there to the one that follows, alone.
+    async fn step<T>(&self, name: Name<'_>, step: impl Step<T>) -> Result<T> {
+        let store = match &self.base {
+            Base::Sqlite(store) => store,
+            Base::Postgres(store) => {
+                // Its size must not weigh on the calls of those who have a file.
+                return Box::pin(postgres::effect::step_alone(store, name, step)).await;
+            }
+        };
+        let mut transaction = store.begin().await?;
+        match sqlite::step(&mut transaction, name, step).await {
+            Ok((answer, written)) => {
+                if written {
+                    transaction.commit().await?;
+                } else {
+                    transaction.rollback().await;
+                }
+                Ok(answer)
+            }
+            Err(e) => {
+                transaction.rollback().await;
+                Err(e)
+            }
         }
-        Decision::Resume(entry) => {
-            sql::put(c, &call.owner, &call.tool, &call.key, &entry).await?;
-            Begin::Started
-        }
-    };
-    Ok((begin, true))
-}
-
-async fn end(c: &mut SqliteConnection, call: &Call, ending: Ending) -> Result<()> {
-    if let Ending::Done(reply) = &ending {
-        bounded("a reply", reply.len(), BODY_MAX)?;
     }
-    let entry = sql::find(c, &call.owner, &call.tool, &call.key).await?;
-    match rules::end(entry, call, ending)? {
-        Some(entry) => sql::put(c, &call.owner, &call.tool, &call.key, &entry).await,
-        None => Ok(()),
-    }
-}
-
-fn checked(owner: &str, tool: &str, key: &str) -> Result<()> {
-    bounded("an owner's name", owner.len(), TEXT_MAX)?;
-    bounded("a tool's name", tool.len(), TEXT_MAX)?;
-    bounded("a key", key.len(), TEXT_MAX)
 }
 
 pub(crate) fn damaged(tool: &str, key: &str) -> Error {

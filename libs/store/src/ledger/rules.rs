@@ -78,7 +78,7 @@ fn start(fence: Option<Pair>, call: &Call) -> Decision {
 }
 
 /// The entry after a call has ended; None when it says so already.
-pub(super) fn end(entry: Option<Entry>, call: &Call, ending: Ending) -> Result<Option<Entry>> {
+pub(super) fn end(entry: Option<Entry>, call: &Call, ending: &Ending) -> Result<Option<Entry>> {
     let stale = || Error::StaleEpoch(call.key.clone());
     let mut entry = entry.ok_or_else(stale)?;
     let own = entry
@@ -88,14 +88,14 @@ pub(super) fn end(entry: Option<Entry>, call: &Call, ending: Ending) -> Result<O
     if !own || entry.pair != Pair::of(call) {
         return Err(stale());
     }
-    match (entry.status, &ending) {
+    match (entry.status, ending) {
         (Status::Started | Status::Unknown, _) => {}
         (Status::Done, Ending::Done(_)) | (Status::Failed, Ending::Failed) => return Ok(None),
         (Status::Done | Status::Failed | Status::Fenced, _) => return Err(stale()),
     }
     entry.status = match ending {
         Ending::Done(reply) => {
-            entry.reply = Some(reply);
+            entry.reply = Some(reply.clone());
             Status::Done
         }
         Ending::Failed => Status::Failed,
@@ -309,7 +309,7 @@ mod tests {
         let calls = [("a", 2, 2), ("a", 2, 1), ("a", 2, 3), ("b", 2, 2)];
         let ends = |entry: &Option<Entry>, call: &Call| {
             [Ending::Done(Bytes::new()), Ending::Failed, Ending::Unknown].map(|ending| {
-                match end(entry.clone(), call, ending) {
+                match end(entry.clone(), call, &ending) {
                     Ok(Some(after)) => after.status.name(),
                     Ok(None) => "-",
                     Err(_) => "STALE",

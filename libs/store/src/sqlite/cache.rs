@@ -1,10 +1,9 @@
 //! Results that stand in for later calls.
 
 use bytes::Bytes;
-use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::blob::{Blob, damaged};
+use crate::blob::{Blob, whole};
 use crate::error::Result;
 
 pub(crate) async fn find(
@@ -12,22 +11,12 @@ pub(crate) async fn find(
     hash: &[u8; 32],
     since_ms: i64,
 ) -> Result<Option<Bytes>> {
-    let row = sqlx::query("SELECT bytes, crc FROM cache WHERE hash = ? AND at >= ?")
+    let row = sqlx::query_as("SELECT bytes, crc FROM cache WHERE hash = ? AND at >= ?")
         .bind(hash.as_slice())
         .bind(since_ms)
         .fetch_optional(c)
         .await?;
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    let kept = Blob {
-        hash: *hash,
-        bytes: Bytes::from(row.try_get::<Vec<u8>, _>(0)?),
-    };
-    if row.try_get::<i64, _>(1)? != i64::from(kept.crc()) {
-        return Err(damaged(hash));
-    }
-    Ok(Some(kept.bytes))
+    whole(hash, row)
 }
 
 pub(crate) async fn keep(c: &mut SqliteConnection, kept: &Blob, at_ms: i64) -> Result<()> {

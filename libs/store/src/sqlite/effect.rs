@@ -1,11 +1,9 @@
 //! Table and statements of the ledger.
 
-use bytes::Bytes;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
 
 use crate::error::Result;
-use crate::ledger::{Entry, Holder, Pair, Status, damaged};
+use crate::ledger::{Entry, Name, Step, StoredEntry, Write, damaged};
 use crate::migration::Migration;
 
 /// The table's name among the sets of a store.
@@ -27,17 +25,29 @@ CREATE INDEX effect_expires ON effect(expires_at);
 }];
 
 /// There is one tenant as yet.
-const TENANT: &str = "";
+pub(crate) const TENANT: &str = "";
 /// How long an entry answers after its call has begun.
 pub(crate) const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 
-pub(crate) async fn find(
+/// Takes a step in a transaction; says whether anything was written.
+pub(crate) async fn step<T>(
     c: &mut SqliteConnection,
-    owner: &str,
-    tool: &str,
-    key: &str,
-) -> Result<Option<Entry>> {
-    let row = sqlx::query(
+    name: Name<'_>,
+    step: impl Step<T>,
+) -> Result<(T, bool)> {
+    let entry = find(c, name).await?;
+    let (answer, write) = step(entry)?;
+    match &write {
+        Some(Write::Start(entry)) => start(c, name, entry).await?,
+        Some(Write::Put(entry)) => put(c, name, entry).await?,
+        None => {}
+    }
+    Ok((answer, write.is_some()))
+}
+
+async fn find(c: &mut SqliteConnection, name: Name<'_>) -> Result<Option<Entry>> {
+    let Name { owner, tool, key } = name;
+    let stored: Option<StoredEntry> = sqlx::query_as(
         "SELECT run, task, item, pass, req_hash, status, epoch, attempt, fence_epoch, fence_attempt, reply, crc
 FROM effect WHERE tenant = ? AND owner = ? AND tool = ? AND key = ?",
     )
@@ -47,64 +57,12 @@ FROM effect WHERE tenant = ? AND owner = ? AND tool = ? AND key = ?",
     .bind(key)
     .fetch_optional(c)
     .await?;
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    match entry(&row)? {
-        Some(entry) if row.try_get::<i64, _>(11)? == i64::from(entry.crc(tool, key)) => {
-            Ok(Some(entry))
-        }
-        _ => Err(damaged(tool, key)),
-    }
-}
-
-/// None when it cannot be one that was written.
-fn entry(row: &SqliteRow) -> Result<Option<Entry>, sqlx::Error> {
-    let holder = match row.try_get::<Option<String>, _>(0)? {
-        Some(run) => {
-            let Ok(hash) = row.try_get::<Vec<u8>, _>(4)?.try_into() else {
-                return Ok(None);
-            };
-            let holder = Holder {
-                run,
-                task: row.try_get(1)?,
-                item: row.try_get(2)?,
-                pass: row.try_get(3)?,
-            };
-            Some((holder, hash))
-        }
-        None => None,
-    };
-    let Some(status) = Status::from_name(row.try_get(5)?) else {
-        return Ok(None);
-    };
-    let fence = match row.try_get(8)? {
-        Some(epoch) => Some(Pair {
-            epoch,
-            attempt: row.try_get(9)?,
-        }),
-        None => None,
-    };
-    Ok(Some(Entry {
-        holder,
-        status,
-        pair: Pair {
-            epoch: row.try_get(6)?,
-            attempt: row.try_get(7)?,
-        },
-        fence,
-        reply: row.try_get::<Option<Vec<u8>>, _>(10)?.map(Bytes::from),
-    }))
+    let whole = |stored| Entry::whole(tool, key, stored).ok_or_else(|| damaged(tool, key));
+    stored.map(whole).transpose()
 }
 
 /// Writes an entry whose call begins now, by the store's clock.
-pub(crate) async fn start(
-    c: &mut SqliteConnection,
-    owner: &str,
-    tool: &str,
-    key: &str,
-    entry: &Entry,
-) -> Result<()> {
+async fn start(c: &mut SqliteConnection, name: Name<'_>, entry: &Entry) -> Result<()> {
     const TEXT: &str = "INSERT INTO effect(tenant, owner, tool, key, run, task, item, pass, req_hash, status, epoch,
 attempt, fence_epoch, fence_attempt, reply, crc, started_at, expires_at)
 SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, now, now + ?
@@ -113,17 +71,11 @@ ON CONFLICT DO UPDATE SET run = excluded.run, task = excluded.task, item = exclu
 req_hash = excluded.req_hash, status = excluded.status, epoch = excluded.epoch, attempt = excluded.attempt,
 fence_epoch = excluded.fence_epoch, fence_attempt = excluded.fence_attempt, reply = excluded.reply,
 crc = excluded.crc, started_at = excluded.started_at, expires_at = excluded.expires_at";
-    write(c, TEXT, owner, tool, key, entry).await
+    write(c, TEXT, name, entry).await
 }
 
 /// Writes an entry. Its times stay when it is there already.
-pub(crate) async fn put(
-    c: &mut SqliteConnection,
-    owner: &str,
-    tool: &str,
-    key: &str,
-    entry: &Entry,
-) -> Result<()> {
+async fn put(c: &mut SqliteConnection, name: Name<'_>, entry: &Entry) -> Result<()> {
     const TEXT: &str = "INSERT INTO effect(tenant, owner, tool, key, run, task, item, pass, req_hash, status, epoch,
 attempt, fence_epoch, fence_attempt, reply, crc, started_at, expires_at)
 SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, now, now + ?
@@ -131,17 +83,16 @@ FROM (SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now) WHERE true
 ON CONFLICT DO UPDATE SET status = excluded.status, epoch = excluded.epoch, attempt = excluded.attempt,
 fence_epoch = excluded.fence_epoch, fence_attempt = excluded.fence_attempt, reply = excluded.reply,
 crc = excluded.crc";
-    write(c, TEXT, owner, tool, key, entry).await
+    write(c, TEXT, name, entry).await
 }
 
 async fn write(
     c: &mut SqliteConnection,
     text: &'static str,
-    owner: &str,
-    tool: &str,
-    key: &str,
+    name: Name<'_>,
     entry: &Entry,
 ) -> Result<()> {
+    let Name { owner, tool, key } = name;
     let holder = entry.holder.as_ref().map(|(holder, _)| holder);
     sqlx::query(text)
         .bind(TENANT)

@@ -15,6 +15,7 @@ use crate::append::{End, NewRun, Row};
 use crate::blob::Blob;
 use crate::counts::Counters;
 use crate::error::{Error, Result};
+use crate::group::{Contents, Fence};
 use crate::run_id::RunId;
 
 static REQUESTS: Batch = Batch::new(
@@ -68,24 +69,6 @@ static TEXTS: [OnceLock<String>; 2 * SHAPES.pow(4)] =
 const MS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
 /// Bits of an id below its time.
 const ID_TIME_SHIFT: u32 = 21;
-
-/// What holds a group against other owners of the shard.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Fence {
-    pub(crate) epoch: i64,
-    /// Operations of the group: the numbers that it takes of the shard's.
-    pub(crate) ops: i64,
-}
-
-/// What a group writes, each list in the order of its table's key.
-#[derive(Debug, Default)]
-pub(crate) struct Contents<'a> {
-    pub(crate) runs: Vec<&'a NewRun>,
-    pub(crate) rows: Vec<(RunId, &'a Row)>,
-    pub(crate) blobs: Vec<(RunId, &'a Blob)>,
-    pub(crate) dues: Vec<(RunId, Option<i64>, &'a str)>,
-    pub(crate) ends: Vec<(RunId, &'a End)>,
-}
 
 /// Begins the transaction, for a group that must ask something first.
 pub(crate) async fn begin(

@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
 
-use crate::append::{ListRuns, OpenRun, Row, RunRow};
-use crate::blob::{Blob, damaged};
+use crate::append::{ListRuns, OpenRun, Row, Rows, RunRow};
+use crate::blob::whole;
 use crate::counts::Counters;
 use crate::error::{Error, Result};
-use crate::heads::Head;
+use crate::heads::{Head, StoredHead};
 use crate::migration::Migration;
 use crate::run_id::RunId;
 
@@ -110,33 +110,24 @@ pub(crate) async fn head(
     run: RunId,
 ) -> Result<Option<Head>> {
     counters.statement();
-    let row = sqlx::query(
+    let head: Option<StoredHead> = sqlx::query_as(
         "SELECT (SELECT max(n) FROM journal WHERE run = r.run), o.due_at, o.status
 FROM run AS r LEFT JOIN open_run AS o USING (run) WHERE r.run = ?",
     )
     .bind(run)
     .fetch_optional(c)
     .await?;
-    row.map(|row| head_of(&row, 0)).transpose()
+    Ok(head.map(Head::from))
 }
 
 /// Where each open run stands.
 pub(crate) async fn heads(c: &mut SqliteConnection) -> Result<Vec<(RunId, Head)>> {
-    sqlx::query("SELECT o.run, (SELECT max(n) FROM journal WHERE run = o.run), o.due_at, o.status FROM open_run AS o")
+    sqlx::query_as("SELECT o.run, (SELECT max(n) FROM journal WHERE run = o.run), o.due_at, o.status FROM open_run AS o")
         .fetch(c)
+        .map_ok(|(run, n, due, status)| (run, Head::from((n, due, status))))
         .map_err(Error::from)
-        .and_then(async |row| Ok((row.try_get(0)?, head_of(&row, 1)?)))
         .try_collect()
         .await
-}
-
-fn head_of(row: &SqliteRow, first: usize) -> Result<Head> {
-    let status: Option<String> = row.try_get(first + 2)?;
-    let due_at_ms = row.try_get(first + 1)?;
-    Ok(Head {
-        n: row.try_get::<Option<u32>, _>(first)?.unwrap_or_default(),
-        open: status.map(|status| (due_at_ms, status)),
-    })
 }
 
 pub(crate) async fn open_runs(c: &mut SqliteConnection) -> Result<Vec<OpenRun>> {
@@ -157,42 +148,26 @@ pub(crate) async fn open_runs(c: &mut SqliteConnection) -> Result<Vec<OpenRun>> 
 /// The rows of a run, each as its checksum says, none missing between.
 pub(crate) async fn read_rows(c: &mut SqliteConnection, run: RunId) -> Result<Vec<Row>> {
     let mut stream =
-        sqlx::query("SELECT n, v, kind, body, crc FROM journal WHERE run = ? ORDER BY n")
+        sqlx::query_as("SELECT n, v, kind, body, crc FROM journal WHERE run = ? ORDER BY n")
             .bind(run)
             .fetch(c);
-    let mut rows = Vec::new();
-    let mut expected = 1;
-    while let Some(found) = stream.try_next().await? {
-        // A number that does not even fit its type is damage as well.
-        let row = row_of(&found).map_err(|_| Error::Damaged { run, n: expected })?;
-        if row.n != expected || found.try_get::<i64, _>(4)? != i64::from(row.crc(run)) {
-            return Err(Error::Damaged { run, n: expected });
-        }
-        rows.push(row);
-        expected += 1;
+    let mut rows = Rows::of(run);
+    while let Some(row) = stream.try_next().await? {
+        rows.push(row)?;
     }
-    Ok(rows)
-}
-
-fn row_of(row: &SqliteRow) -> Result<Row, sqlx::Error> {
-    Ok(Row {
-        n: row.try_get(0)?,
-        v: row.try_get(1)?,
-        kind: row.try_get(2)?,
-        body: Bytes::from(row.try_get::<Vec<u8>, _>(3)?),
-    })
+    Ok(rows.whole())
 }
 
 const RUN_COLUMNS_FROM: &str = "SELECT r.run, r.workflow, r.version, r.principal, COALESCE(r.status, o.status, ''),
-r.created_at, r.ended_at, r.deadline, r.crc, r.end_crc, r.parent FROM run AS r LEFT JOIN open_run AS o USING (run)";
+r.created_at, r.ended_at, r.deadline, r.parent, r.crc, r.end_crc FROM run AS r LEFT JOIN open_run AS o USING (run)";
 
 pub(crate) async fn run(c: &mut SqliteConnection, run: RunId) -> Result<Option<RunRow>> {
     static TEXT: LazyLock<String> = LazyLock::new(|| format!("{RUN_COLUMNS_FROM} WHERE r.run = ?"));
-    let row = sqlx::query(TEXT.as_str())
+    let row = sqlx::query_as(TEXT.as_str())
         .bind(run)
         .fetch_optional(c)
         .await?;
-    row.map(|row| run_of(&row)).transpose()
+    row.map(RunRow::whole).transpose()
 }
 
 /// Runs, newest first. One that is damaged is left out and reported to the log.
@@ -214,7 +189,7 @@ pub(crate) async fn list(
         } => &OF_WORKFLOW,
         _ => &ALL,
     };
-    let mut stream = sqlx::query(text.as_str())
+    let mut stream = sqlx::query_as(text.as_str())
         .bind(filter.workflow.as_deref())
         .bind(filter.before.unwrap_or(RunId::MAX))
         .bind(filter.status.as_deref())
@@ -226,12 +201,9 @@ pub(crate) async fn list(
         .fetch(c);
     let mut runs = Vec::new();
     while let Some(row) = stream.try_next().await? {
-        match run_of(&row) {
+        match RunRow::whole(row) {
             Ok(run) => runs.push(run),
-            Err(e @ Error::Damaged { .. }) => {
-                tracing::error!(error = %e, "a run is left out of a list")
-            }
-            Err(e) => return Err(e),
+            Err(e) => tracing::error!(error = %e, "a run is left out of a list"),
         }
     }
     Ok(runs)
@@ -247,28 +219,6 @@ ORDER BY r.run DESC LIMIT ?8"
     )
 }
 
-fn run_of(row: &SqliteRow) -> Result<RunRow> {
-    let run = row.try_get(0)?;
-    let found = RunRow {
-        run,
-        workflow: row.try_get(1)?,
-        version: row.try_get(2)?,
-        principal: row.try_get(3)?,
-        status: row.try_get(4)?,
-        created_at_ms: row.try_get(5)?,
-        ended_at_ms: row.try_get(6)?,
-        deadline_ms: row.try_get(7)?,
-        parent: row.try_get(10)?,
-    };
-    let crc: i64 = row.try_get(8)?;
-    let end_crc: Option<i64> = row.try_get(9)?;
-    let end = found.end().map(|end| i64::from(end.crc(run)));
-    if crc != i64::from(found.crc()) || end_crc != end {
-        return Err(Error::Damaged { run, n: 0 });
-    }
-    Ok(found)
-}
-
 pub(crate) async fn last_run(c: &mut SqliteConnection) -> Result<Option<RunId>> {
     Ok(sqlx::query_scalar("SELECT max(run) FROM run")
         .fetch_one(c)
@@ -276,21 +226,11 @@ pub(crate) async fn last_run(c: &mut SqliteConnection) -> Result<Option<RunId>> 
 }
 
 pub(crate) async fn blob(c: &mut SqliteConnection, hash: &[u8; 32]) -> Result<Option<Bytes>> {
-    let row = sqlx::query("SELECT bytes, crc FROM blob WHERE hash = ?")
+    let row = sqlx::query_as("SELECT bytes, crc FROM blob WHERE hash = ?")
         .bind(hash.as_slice())
         .fetch_optional(c)
         .await?;
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    let blob = Blob {
-        hash: *hash,
-        bytes: Bytes::from(row.try_get::<Vec<u8>, _>(0)?),
-    };
-    if row.try_get::<i64, _>(1)? != i64::from(blob.crc()) {
-        return Err(damaged(hash));
-    }
-    Ok(Some(blob.bytes))
+    whole(hash, row)
 }
 
 pub(crate) async fn purge_requests(

@@ -1,14 +1,17 @@
 //! Tables and statements of the workflows.
 
 use bytes::Bytes;
-use futures::{Stream, TryStreamExt};
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use futures::TryStreamExt;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{FromRow, Row as _};
 
 use crate::error::{Error, Result};
 use crate::ledger::{Begin, Call, Ledger};
 use crate::migration::Migration;
-use crate::workflow::{Change, Changed, Head, List, PAGE_BYTES, Page, State, Version};
+use crate::store::Store;
+use crate::workflow::{
+    Change, Changed, Filler, Head, List, Page, State, StoredVersion, Version,
+};
 
 /// The tables' name among the sets of a store.
 pub(crate) const SET: &str = "workflow";
@@ -31,8 +34,6 @@ CREATE TABLE workflow_head(
 ",
 }];
 
-const HEAD: &str = "SELECT name, newest, state, etag, changed_at, crc FROM workflow_head";
-
 /// Without the source, which lists do not show.
 macro_rules! listed {
     ($rest:literal) => {
@@ -45,13 +46,13 @@ w.words, w.summary, w.sketch, w.created_at, w.source_crc, w.crc",
 }
 
 pub(crate) async fn head(c: &mut SqliteConnection, name: &str) -> Result<Option<Head>> {
-    static TEXT: std::sync::LazyLock<String> =
-        std::sync::LazyLock::new(|| format!("{HEAD} WHERE name = ?"));
-    let row = sqlx::query(TEXT.as_str())
-        .bind(name)
-        .fetch_optional(c)
-        .await?;
-    row.map(|row| head_of(&row, 0)).transpose()
+    let row = sqlx::query_as(
+        "SELECT name, newest, state, etag, changed_at, crc FROM workflow_head WHERE name = ?",
+    )
+    .bind(name)
+    .fetch_optional(c)
+    .await?;
+    row.map(Head::whole).transpose()
 }
 
 pub(crate) async fn version(
@@ -59,7 +60,7 @@ pub(crate) async fn version(
     name: &str,
     version: u32,
 ) -> Result<Option<Version>> {
-    let row = sqlx::query(
+    let row = sqlx::query_as(
         "SELECT name, version, spec_hash, source, file_name, dialect, title, author, comment,
 words, summary, sketch, created_at, source_crc, crc FROM workflow WHERE name = ? AND version = ?",
     )
@@ -67,14 +68,7 @@ words, summary, sketch, created_at, source_crc, crc FROM workflow WHERE name = ?
     .bind(version)
     .fetch_optional(c)
     .await?;
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    let found = version_of(&row)?;
-    if row.try_get::<i64, _>(13)? != i64::from(found.source_crc()) {
-        return Err(damaged(&found.name, found.version));
-    }
-    Ok(Some(found))
+    row.map(Version::whole).transpose()
 }
 
 pub(crate) async fn versions(
@@ -83,16 +77,22 @@ pub(crate) async fn versions(
     before: Option<u32>,
     limit: u32,
 ) -> Result<Page<Version>> {
-    let rows = sqlx::query(listed!(
+    let mut rows = sqlx::query_as(listed!(
         " FROM workflow AS w WHERE w.name = ? AND w.version < ? ORDER BY w.version DESC LIMIT ?"
     ))
     .bind(name)
     .bind(before.map_or(i64::MAX, i64::from))
     .bind(i64::from(limit) + 1)
-    .fetch(c)
-    .map_err(Error::from)
-    .and_then(async |row| version_of(&row));
-    page(rows, limit, Version::listed_bytes).await
+    .fetch(c);
+    let mut page = Filler::new(limit);
+    while let Some(row) = rows.try_next().await? {
+        let version = Version::listed(row)?;
+        let bytes = version.listed_bytes();
+        if !page.take(version, bytes) {
+            break;
+        }
+    }
+    Ok(page.page())
 }
 
 pub(crate) async fn list(
@@ -100,7 +100,7 @@ pub(crate) async fn list(
     filter: &List,
     limit: u32,
 ) -> Result<Page<(Head, Version)>> {
-    let rows = sqlx::query(listed!(
+    let mut rows = sqlx::query(listed!(
         ", h.name, h.newest, h.state, h.etag, h.changed_at, h.crc
 FROM workflow_head AS h JOIN workflow AS w ON w.name = h.name AND w.version = h.newest
 WHERE h.name > ?1 AND CASE WHEN ?2 IS NULL THEN h.state <> 'deleted' ELSE h.state = ?2 END
@@ -109,44 +109,29 @@ AND (?3 IS NULL OR instr(w.words, ?3) > 0) ORDER BY h.name"
     .bind(filter.after.as_deref().unwrap_or_default())
     .bind(filter.state.map(State::as_str))
     .bind(filter.words.as_deref())
-    .fetch(c)
-    .map_err(Error::from)
-    .try_filter_map(async |row| {
-        match head_of(&row, 15).and_then(|head| Ok((head, version_of(&row)?))) {
-            Ok(pair) => Ok(Some(pair)),
-            Err(e @ Error::DamagedWorkflow { .. }) => {
-                tracing::error!(error = %e, "a workflow is left out of a list");
-                Ok(None)
+    .fetch(c);
+    let mut page = Filler::new(limit);
+    while let Some(row) = rows.try_next().await? {
+        let version = Version::listed(StoredVersion::from_row(&row)?);
+        let head = (
+            row.try_get(15)?,
+            row.try_get(16)?,
+            row.try_get(17)?,
+            row.try_get(18)?,
+            row.try_get(19)?,
+            row.try_get(20)?,
+        );
+        match Head::whole(head).and_then(|head| Ok((head, version?))) {
+            Ok((head, version)) => {
+                let bytes = version.listed_bytes();
+                if !page.take((head, version), bytes) {
+                    break;
+                }
             }
-            Err(e) => Err(e),
+            Err(e) => tracing::error!(error = %e, "a workflow is left out of a list"),
         }
-    });
-    page(rows, limit, |(_, version)| version.listed_bytes()).await
-}
-
-/// Reads as many entries as a page holds, and whether there is one more.
-async fn page<T>(
-    rows: impl Stream<Item = Result<T>>,
-    limit: u32,
-    bytes: impl Fn(&T) -> usize,
-) -> Result<Page<T>> {
-    let mut rows = std::pin::pin!(rows);
-    let (mut entries, mut size) = (Vec::new(), 0);
-    while let Some(entry) = rows.try_next().await? {
-        size += bytes(&entry);
-        let full = entries.len() == limit as usize || size > PAGE_BYTES;
-        if full && !entries.is_empty() {
-            return Ok(Page {
-                entries,
-                more: true,
-            });
-        }
-        entries.push(entry);
     }
-    Ok(Page {
-        entries,
-        more: false,
-    })
+    Ok(page.page())
 }
 
 pub(crate) async fn names(c: &mut SqliteConnection, limit: u32) -> Result<Vec<String>> {
@@ -169,8 +154,26 @@ WHERE h.state <> 'deleted' ORDER BY h.name LIMIT ?",
     .await
 }
 
+pub(crate) async fn change_alone(
+    store: &Store,
+    wanted: &Change,
+    keyed: Option<(&Call, Bytes)>,
+) -> Result<Changed> {
+    let mut transaction = store.begin().await?;
+    match change(&mut transaction, wanted, keyed).await {
+        Ok(Changed::Done) => {
+            transaction.commit().await?;
+            Ok(Changed::Done)
+        }
+        other => {
+            transaction.rollback().await;
+            other
+        }
+    }
+}
+
 /// To be undone by the caller unless it is [`Changed::Done`].
-pub(crate) async fn change(
+async fn change(
     c: &mut SqliteConnection,
     change: &Change,
     keyed: Option<(&Call, Bytes)>,
@@ -260,57 +263,4 @@ pub(crate) async fn purge(c: &mut SqliteConnection, before_ms: i64, max: u32) ->
             .await?;
     }
     Ok(gone.len() as u64)
-}
-
-fn head_of(row: &SqliteRow, first: usize) -> Result<Head> {
-    let name: String = row.try_get(first)?;
-    let Some(state) = State::from_name(row.try_get(first + 2)?) else {
-        return Err(damaged(&name, 0));
-    };
-    let head = Head {
-        newest: row.try_get(first + 1)?,
-        state,
-        etag: row.try_get(first + 3)?,
-        changed_at_ms: row.try_get(first + 4)?,
-        name,
-    };
-    if row.try_get::<i64, _>(first + 5)? != i64::from(head.crc()) {
-        return Err(damaged(&head.name, 0));
-    }
-    Ok(head)
-}
-
-fn version_of(row: &SqliteRow) -> Result<Version> {
-    let name: String = row.try_get(0)?;
-    let version = row.try_get(1)?;
-    let Ok(spec_hash) = row.try_get::<Vec<u8>, _>(2)?.try_into() else {
-        return Err(damaged(&name, version));
-    };
-    let found = Version {
-        name,
-        version,
-        spec_hash,
-        source: row.try_get(3)?,
-        file_name: row.try_get(4)?,
-        dialect: row.try_get(5)?,
-        title: row.try_get(6)?,
-        author: row.try_get(7)?,
-        comment: row.try_get(8)?,
-        words: row.try_get(9)?,
-        summary: Bytes::from(row.try_get::<Vec<u8>, _>(10)?),
-        sketch: Bytes::from(row.try_get::<Vec<u8>, _>(11)?),
-        created_at_ms: row.try_get(12)?,
-    };
-    let source_crc = u32::try_from(row.try_get::<i64, _>(13)?).unwrap_or_default();
-    if row.try_get::<i64, _>(14)? != i64::from(found.crc(source_crc)) {
-        return Err(damaged(&found.name, found.version));
-    }
-    Ok(found)
-}
-
-fn damaged(name: &str, version: u32) -> Error {
-    Error::DamagedWorkflow {
-        name: name.to_owned(),
-        version,
-    }
 }

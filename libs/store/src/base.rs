@@ -1,0 +1,56 @@
+//! What a journal, a ledger and workflows stand on.
+
+use crate::counts::Counts;
+use crate::error::Result;
+use crate::postgres::PgStore;
+use crate::store::Store;
+
+/// An open store of either kind. A cheap handle.
+#[derive(Debug, Clone)]
+pub enum Base {
+    /// A file of this machine.
+    Sqlite(Store),
+    /// A schema of a server.
+    Postgres(PgStore),
+}
+
+impl From<Store> for Base {
+    fn from(store: Store) -> Self {
+        Self::Sqlite(store)
+    }
+}
+
+impl From<PgStore> for Base {
+    fn from(store: PgStore) -> Self {
+        Self::Postgres(store)
+    }
+}
+
+impl Base {
+    /// The store's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Sqlite(store) => store.name(),
+            Self::Postgres(store) => store.name(),
+        }
+    }
+
+    /// What the store has cost since it was opened.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        match self {
+            Self::Sqlite(store) => store.counts(),
+            Self::Postgres(store) => store.counts(),
+        }
+    }
+
+    /// # Errors
+    /// When it takes nothing any more.
+    pub(crate) fn usable(&self) -> Result<()> {
+        match self {
+            Self::Sqlite(store) => store.usable(),
+            Self::Postgres(store) => store.usable(),
+        }
+    }
+}
