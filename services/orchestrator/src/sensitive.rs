@@ -28,6 +28,11 @@ pub(crate) fn shown_item<'a>(workflow: &Workflow, task: &Task, item: &'a Value) 
     Cow::Borrowed(item)
 }
 
+/// Whether a task's result is sensitive, or that of a task inside of it.
+pub(crate) fn is_secret(workflow: &Workflow, task: &Task) -> bool {
+    task.sensitive || hides(workflow, task)
+}
+
 /// Whether something inside of a task is sensitive.
 fn hides(workflow: &Workflow, task: &Task) -> bool {
     inside(workflow, task)

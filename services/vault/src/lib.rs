@@ -57,6 +57,9 @@ fn start(
         if has_store {
             vaults.open().await?;
         }
-        Ok(Routes::new(VaultServiceServer::new(rpc::Rpc::new(vaults))))
+        let server = VaultServiceServer::new(rpc::Rpc::new(vaults))
+            .max_decoding_message_size(gearmesh_api::MESSAGE_MAX)
+            .max_encoding_message_size(gearmesh_api::MESSAGE_MAX);
+        Ok(Routes::new(server))
     })
 }
