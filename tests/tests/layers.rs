@@ -117,10 +117,11 @@ const TABLE: &[Row] = &[
         ],
         &[],
     ),
+    row("testparts", &[], &[]),
     row(
         "testkit",
         &[
-            "api", "catalog", "expr", "fault", "link", "runtime", "store", "workflow",
+            "api", "catalog", "expr", "fault", "link", "runtime", "store", "testparts", "workflow",
         ],
         &["ledger"],
     ),

@@ -13,6 +13,7 @@ const LINES_MAX: usize = 500;
 const OUTSIDE: &[(&str, &str)] = &[
     ("libs/runtime", "its job"),
     ("libs/testkit", "only tests import it"),
+    ("libs/testparts", "only tests import it"),
     ("services/demo", "stands in for a server of somebody else"),
     (
         "services/browser",

@@ -11,7 +11,8 @@ pub mod servers;
 mod tree;
 
 pub use chance::chance;
+pub use gearmesh_testparts::wait_until;
 pub use golden::golden;
 pub use mesh::TestMesh;
-pub use process::{Process, wait_until};
+pub use process::Process;
 pub use tree::tree;

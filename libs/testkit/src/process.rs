@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use gearmesh_testparts::wait_until;
+
 /// How long a process may take to serve; CI machines are slow, hangs are not.
 const READY_MAX: Duration = Duration::from_secs(30);
-
-/// Wait between two looks.
-const LOOK: Duration = Duration::from_millis(5);
 
 /// A child process that dies with this value.
 #[derive(Debug)]
@@ -165,18 +164,5 @@ impl Drop for Process {
         // Gone already in most tests.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Waits until something holds.
-///
-/// # Panics
-/// When it does not within `limit`.
-pub async fn wait_until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
-    let mut waited = Duration::ZERO;
-    while !holds() {
-        assert!(waited < limit, "{what}: not within {limit:?}");
-        tokio::time::sleep(LOOK).await;
-        waited += LOOK;
     }
 }

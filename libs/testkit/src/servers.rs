@@ -6,15 +6,21 @@ mod consul_stand_in;
 mod mail;
 mod mariadb;
 mod otlp;
-mod part;
-mod postgres;
 mod redis;
-mod user;
+
+/// What starts them.
+mod part {
+    pub(crate) use gearmesh_testparts::{Part, READY_MAX, free_port, open_folder};
+}
+mod user {
+    pub(crate) use gearmesh_testparts::User;
+}
+
+pub use gearmesh_testparts::Postgres;
 
 pub use consul::Consul;
 pub use consul_stand_in::ConsulStandIn;
 pub use mail::Mail;
 pub use mariadb::MariaDb;
 pub use otlp::{Otlp, TracedSpan};
-pub use postgres::Postgres;
 pub use redis::Redis;

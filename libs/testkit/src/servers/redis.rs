@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::part::{Part, READY_MAX, free_port, open_folder};
-use crate::process::wait_until;
+use crate::wait_until;
 
 /// The password; it must appear in no error and no log.
 const PASSWORD: &str = "canary-redis-7f3a";

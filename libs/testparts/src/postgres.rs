@@ -1,14 +1,17 @@
 //! A real `PostgreSQL`.
 
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
-use super::part::{Part, READY_MAX, free_port, open_folder};
-use super::user::User;
-use crate::wait_until;
+use crate::part::{Part, READY_MAX, Watch, free_port, open_folder};
+use crate::user::User;
+use crate::wait::wait_until;
 
 /// Where Debian puts the programs.
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
@@ -19,6 +22,9 @@ pub struct Postgres {
     part: Part,
     folder: TempDir,
     port: u16,
+    /// How the server is called.
+    arguments: Vec<OsString>,
+    watch: Option<Watch>,
 }
 
 /// The superuser's password; not a secret, but unlike any other text.
@@ -30,7 +36,7 @@ impl Postgres {
     /// # Panics
     /// When it does not answer in time.
     pub async fn start() -> Self {
-        Self::start_with(None).await
+        Self::start_with(None, &[]).await
     }
 
     /// Starts a server that offers TLS with this certificate and key, as PEM texts.
@@ -38,10 +44,28 @@ impl Postgres {
     /// # Panics
     /// When it does not answer in time.
     pub async fn start_tls(certificate: &str, key: &str) -> Self {
-        Self::start_with(Some((certificate, key))).await
+        Self::start_with(Some((certificate, key)), &[]).await
     }
 
-    async fn start_with(tls: Option<(&str, &str)>) -> Self {
+    /// One server for all tests of this process, started for the first of them. Each makes
+    /// a database of its own.
+    ///
+    /// # Panics
+    /// When it does not answer in time.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Postgres> = OnceCell::const_new();
+        SHARED
+            .get_or_init(|| async {
+                // It is never started again, so what it writes need not outlive it.
+                let settings = ["fsync=off", "max_connections=300"];
+                let mut server = Self::start_with(None, &settings).await;
+                server.watch = Some(Watch::over(&server.part, server.folder.path()));
+                server
+            })
+            .await
+    }
+
+    async fn start_with(tls: Option<(&str, &str)>, settings: &[&str]) -> Self {
         let folder = open_folder();
         let user = User::of("postgres");
         let data = folder.path().join("data");
@@ -56,10 +80,13 @@ impl Postgres {
         init.args(["--locale", "C.UTF-8", "--no-sync"]);
         user.run(&mut init, "initdb");
         let port = free_port();
-        let mut server = program("postgres");
-        server.arg("-D").arg(&data).args(["-p", &port.to_string()]);
-        server.arg("-k").arg(folder.path().join("data"));
-        server.args(["-c", "listen_addresses=127.0.0.1"]);
+        let mut arguments: Vec<OsString> = vec!["-D".into(), data.clone().into()];
+        arguments.extend(["-p".into(), port.to_string().into()]);
+        arguments.extend(["-k".into(), data.clone().into()]);
+        let settings = settings.iter().copied();
+        for setting in settings.chain(["listen_addresses=127.0.0.1"]) {
+            arguments.extend(["-c".into(), setting.into()]);
+        }
         if let Some((certificate, key)) = tls {
             for (name, text) in [("server.crt", certificate), ("server.key", key)] {
                 let path = data.join(name);
@@ -68,16 +95,48 @@ impl Postgres {
                     .expect("the file is ours");
                 user.own(&path);
             }
-            server.args(["-c", "ssl=on"]);
+            arguments.extend(["-c".into(), "ssl=on".into()]);
         }
-        user.set(&mut server);
-        let part = Part::start("postgres", &mut server, folder.path());
-        let server = Self { part, folder, port };
+        let server = Self {
+            part: launch(&user, &arguments, folder.path()),
+            folder,
+            port,
+            arguments,
+            watch: None,
+        };
+        server.answers().await;
+        server
+    }
+
+    async fn answers(&self) {
         wait_until("PostgreSQL answers", READY_MAX, || {
-            server.psql("postgres", "SELECT 1").is_ok()
+            self.psql("postgres", "SELECT 1").is_ok()
         })
         .await;
-        server
+    }
+
+    /// Starts it again after [`Postgres::kill`], on the same data and port.
+    ///
+    /// # Panics
+    /// When it does not answer in time.
+    pub async fn restart(&mut self) {
+        let user = User::of("postgres");
+        let mut waited = Duration::ZERO;
+        // It refuses while a process of its predecessor is there.
+        loop {
+            self.part = launch(&user, &self.arguments, self.folder.path());
+            while !self.part.ended() {
+                if self.psql("postgres", "SELECT 1").is_ok() {
+                    return;
+                }
+                assert!(waited < READY_MAX, "PostgreSQL does not start again");
+                tokio::time::sleep(AGAIN).await;
+                waited += AGAIN;
+            }
+            assert!(waited < READY_MAX, "PostgreSQL does not start again");
+            tokio::time::sleep(AGAIN).await;
+            waited += AGAIN;
+        }
     }
 
     /// The connection string of a database, for the superuser.
@@ -132,7 +191,7 @@ impl Postgres {
             .expect("the database is made");
     }
 
-    /// Ends it as a crash would.
+    /// Ends it as a crash would. Processes that serve connections see that a moment later.
     pub fn kill(&mut self) {
         self.part.kill();
     }
@@ -142,6 +201,16 @@ impl Postgres {
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// Wait between two looks at a server that starts again.
+const AGAIN: Duration = Duration::from_millis(20);
+
+fn launch(user: &User, arguments: &[OsString], folder: &Path) -> Part {
+    let mut server = program("postgres");
+    server.args(arguments);
+    user.set(&mut server);
+    Part::start("postgres", &mut server, folder)
 }
 
 fn program(name: &str) -> Command {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// A Debian user when the tests run as root, else whoever runs them.
 #[derive(Debug)]
-pub(crate) struct User(Option<(u32, u32)>);
+pub struct User(Option<(u32, u32)>);
 
 impl User {
     /// The user of this name.
@@ -15,7 +15,7 @@ impl User {
     /// # Panics
     /// When the tests run as root and there is none.
     #[must_use]
-    pub(crate) fn of(name: &str) -> Self {
+    pub fn of(name: &str) -> Self {
         let root = std::fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0);
         if !root {
             return Self(None);
@@ -34,14 +34,14 @@ impl User {
     ///
     /// # Panics
     /// When it is not ours to give.
-    pub(crate) fn own(&self, path: &Path) {
+    pub fn own(&self, path: &Path) {
         if let Some((uid, gid)) = self.0 {
             chown(path, Some(uid), Some(gid)).expect("the file is ours");
         }
     }
 
     /// Lets a program run as the user.
-    pub(crate) fn set(&self, command: &mut Command) {
+    pub fn set(&self, command: &mut Command) {
         if let Some((uid, gid)) = self.0 {
             command.gid(gid).uid(uid);
         }
@@ -51,7 +51,7 @@ impl User {
     ///
     /// # Panics
     /// When it fails.
-    pub(crate) fn run(&self, command: &mut Command, name: &str) {
+    pub fn run(&self, command: &mut Command, name: &str) {
         self.set(command);
         let out = command.output();
         let out = out.unwrap_or_else(|e| panic!("{name} cannot be started: {e}"));
