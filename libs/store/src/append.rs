@@ -295,8 +295,19 @@ impl RunRow {
 
     /// A run as it was stored, when it is as its checksums say.
     pub(crate) fn whole(stored: StoredRun) -> Result<Self> {
-        let (run, workflow, version, principal, status, created, ended, deadline, parent, crc, end_crc) =
-            stored;
+        let (
+            run,
+            workflow,
+            version,
+            principal,
+            status,
+            created,
+            ended,
+            deadline,
+            parent,
+            crc,
+            end_crc,
+        ) = stored;
         let damaged = Error::Damaged { run, n: 0 };
         let Ok(version) = u32::try_from(version) else {
             return Err(damaged);

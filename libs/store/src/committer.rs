@@ -79,12 +79,7 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn new(
-        groups: Groups,
-        ops: mpsc::Receiver<Op>,
-        owned: Owned,
-        heads: Heads,
-    ) -> Self {
+    pub(crate) fn new(groups: Groups, ops: mpsc::Receiver<Op>, owned: Owned, heads: Heads) -> Self {
         Self {
             groups,
             ops,

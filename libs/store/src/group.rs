@@ -53,7 +53,10 @@ impl<'a> Group<'a> {
             contents.blobs.extend(blobs);
             contents.ends.extend(op.end().map(|end| (run, end)));
         }
-        let stay = self.dues.iter().filter(|(run, ..)| !losers.contains_key(run));
+        let stay = self
+            .dues
+            .iter()
+            .filter(|(run, ..)| !losers.contains_key(run));
         contents.dues.extend(stay);
         contents.runs.sort_by_key(|r| r.run);
         contents.rows.sort_by_key(|(run, row)| (*run, row.n));

@@ -193,8 +193,12 @@ impl Journal {
     /// As [`Store::read`].
     pub async fn request(&self, principal: &str, key: &str) -> Result<Option<(RunId, Vec<u8>)>> {
         match &self.base {
-            Base::Sqlite(store) => sqlite::journal::find_request(&mut *store.read().await?, principal, key).await,
-            Base::Postgres(store) => postgres::journal::find_request(&mut *store.read().await?, principal, key).await,
+            Base::Sqlite(store) => {
+                sqlite::journal::find_request(&mut *store.read().await?, principal, key).await
+            }
+            Base::Postgres(store) => {
+                postgres::journal::find_request(&mut *store.read().await?, principal, key).await
+            }
         }
     }
 
@@ -206,7 +210,9 @@ impl Journal {
     pub async fn rows(&self, run: RunId) -> Result<Vec<Row>> {
         match &self.base {
             Base::Sqlite(store) => sqlite::journal::read_rows(&mut *store.read().await?, run).await,
-            Base::Postgres(store) => postgres::journal::read_rows(&mut *store.read().await?, run).await,
+            Base::Postgres(store) => {
+                postgres::journal::read_rows(&mut *store.read().await?, run).await
+            }
         }
     }
 
@@ -231,8 +237,12 @@ impl Journal {
             n => n.min(LIST_MAX),
         };
         match &self.base {
-            Base::Sqlite(store) => sqlite::journal::list(&mut *store.read().await?, filter, limit).await,
-            Base::Postgres(store) => postgres::journal::list(&mut *store.read().await?, filter, limit).await,
+            Base::Sqlite(store) => {
+                sqlite::journal::list(&mut *store.read().await?, filter, limit).await
+            }
+            Base::Postgres(store) => {
+                postgres::journal::list(&mut *store.read().await?, filter, limit).await
+            }
         }
     }
 
@@ -257,7 +267,8 @@ impl Journal {
     pub async fn purge_requests(&self, before_ms: i64, max: u32) -> Result<u64> {
         match &self.base {
             Base::Sqlite(store) => {
-                let write = async |c: &mut _| sqlite::journal::purge_requests(c, before_ms, max).await;
+                let write =
+                    async |c: &mut _| sqlite::journal::purge_requests(c, before_ms, max).await;
                 store.write(write).await
             }
             Base::Postgres(store) => postgres::journal::purge_requests(store, before_ms, max).await,
@@ -285,8 +296,12 @@ impl Journal {
     /// [`Error::DamagedBlob`]; as [`Store::read`].
     pub async fn cached(&self, hash: &[u8; 32], since_ms: i64) -> Result<Option<Bytes>> {
         match &self.base {
-            Base::Sqlite(store) => sqlite::cache::find(&mut *store.read().await?, hash, since_ms).await,
-            Base::Postgres(store) => postgres::cache::find(&mut *store.read().await?, hash, since_ms).await,
+            Base::Sqlite(store) => {
+                sqlite::cache::find(&mut *store.read().await?, hash, since_ms).await
+            }
+            Base::Postgres(store) => {
+                postgres::cache::find(&mut *store.read().await?, hash, since_ms).await
+            }
         }
     }
 

@@ -206,7 +206,9 @@ impl Workflows {
     pub async fn version(&self, name: &str, version: u32) -> Result<Option<Version>> {
         match &self.base {
             Base::Sqlite(store) => sqlite::version(&mut *store.read().await?, name, version).await,
-            Base::Postgres(store) => postgres::version(&mut *store.read().await?, name, version).await,
+            Base::Postgres(store) => {
+                postgres::version(&mut *store.read().await?, name, version).await
+            }
         }
     }
 
@@ -223,8 +225,12 @@ impl Workflows {
     ) -> Result<Page<Version>> {
         let limit = limit.clamp(1, LIST_MAX);
         match &self.base {
-            Base::Sqlite(store) => sqlite::versions(&mut *store.read().await?, name, before, limit).await,
-            Base::Postgres(store) => postgres::versions(&mut *store.read().await?, name, before, limit).await,
+            Base::Sqlite(store) => {
+                sqlite::versions(&mut *store.read().await?, name, before, limit).await
+            }
+            Base::Postgres(store) => {
+                postgres::versions(&mut *store.read().await?, name, before, limit).await
+            }
         }
     }
 
@@ -263,7 +269,9 @@ impl Workflows {
     pub async fn sketches(&self) -> Result<Vec<(String, Bytes)>> {
         match &self.base {
             Base::Sqlite(store) => sqlite::sketches(&mut *store.read().await?, SKETCHES_MAX).await,
-            Base::Postgres(store) => postgres::sketches(&mut *store.read().await?, SKETCHES_MAX).await,
+            Base::Postgres(store) => {
+                postgres::sketches(&mut *store.read().await?, SKETCHES_MAX).await
+            }
         }
     }
 

@@ -8,8 +8,8 @@ mod step;
 pub use call::{Begin, Call, Fenced};
 use entry::Pair;
 pub(crate) use entry::{Entry, StoredEntry};
-pub(crate) use step::{Name, Step, Write, begin, done};
 use step::end;
+pub(crate) use step::{Name, Step, Write, begin, done};
 
 use bytes::Bytes;
 use sqlx::sqlite::SqliteConnection;

@@ -63,12 +63,20 @@ const MS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
 const ID_TIME_SHIFT: u32 = 21;
 
 fn text(parts: [bool; PARTS_LEN]) -> &'static str {
-    let index = parts.iter().rfold(0, |index, there| index << 1 | usize::from(*there));
+    let index = parts
+        .iter()
+        .rfold(0, |index, there| index << 1 | usize::from(*there));
     TEXTS[index].get_or_init(|| {
-        let there = PARTS.iter().zip(parts).filter_map(|(part, there)| there.then_some(*part));
+        let there = PARTS
+            .iter()
+            .zip(parts)
+            .filter_map(|(part, there)| there.then_some(*part));
         let parts_: Vec<_> = std::iter::once(FENCE).chain(there).collect();
         let (fresh, losers) = if parts[0] {
-            (" WHERE v.run NOT IN (SELECT run FROM l)", "SELECT run FROM l")
+            (
+                " WHERE v.run NOT IN (SELECT run FROM l)",
+                "SELECT run FROM l",
+            )
         } else {
             ("", "SELECT shard::bigint FROM f WHERE false")
         };
@@ -119,7 +127,11 @@ pub(super) fn statement(
     contents: &Contents<'_>,
     keys: bool,
 ) -> Encoded<QueryScalar<'static, Postgres, RunId, PgArguments>> {
-    let keyed = if keys { keyed(&contents.runs) } else { Vec::new() };
+    let keyed = if keys {
+        keyed(&contents.runs)
+    } else {
+        Vec::new()
+    };
     let blobs = once_each(&contents.blobs);
     let folded = Folded::of(contents);
     let mut lists = Lists(PgArguments::default());
@@ -179,14 +191,21 @@ impl<'a> Folded<'a> {
         let old = |run: &RunId| !new.contains_key(run);
         let first = |r: &&'a NewRun| (r.run, r.due_at_ms, r.status.as_str());
         Self {
-            runs: new.values().map(|r| (*r, ends.get(&r.run).copied())).collect(),
+            runs: new
+                .values()
+                .map(|r| (*r, ends.get(&r.run).copied()))
+                .collect(),
             open: new
                 .values()
                 .filter(|r| !ends.contains_key(&r.run))
                 .map(|r| dues.get(&r.run).copied().unwrap_or_else(|| first(r)))
                 .collect(),
             dues: dues.values().filter(|due| old(&due.0)).copied().collect(),
-            ends: ends.iter().filter(|(run, _)| old(run)).map(|(r, e)| (*r, *e)).collect(),
+            ends: ends
+                .iter()
+                .filter(|(run, _)| old(run))
+                .map(|(r, e)| (*r, *e))
+                .collect(),
         }
     }
 }
@@ -208,7 +227,9 @@ fn add_blobs(lists: &mut Lists, blobs: &[(i64, &Blob)]) -> Encoded<()> {
     if !blobs.is_empty() {
         lists
             .list(blobs, |(_, blob)| blob.hash.as_slice())?
-            .list(blobs, |(_, blob)| i64::try_from(blob.bytes.len()).unwrap_or(i64::MAX))?
+            .list(blobs, |(_, blob)| {
+                i64::try_from(blob.bytes.len()).unwrap_or(i64::MAX)
+            })?
             .list(blobs, |(day, _)| *day)?
             .list(blobs, |(_, blob)| blob.bytes.as_ref())?
             .list(blobs, |(_, blob)| i64::from(blob.crc()))?;

@@ -31,28 +31,31 @@ pub(crate) async fn step_alone<T>(
     name: Name<'_>,
     wanted: impl Step<T>,
 ) -> Result<T> {
-    store.write(async |c| step(c, name, wanted).await).await
+    store.transact(async |c| step(c, name, wanted).await).await
 }
 
-/// Takes a step in a transaction, whose lock on the entry then keeps others waiting.
+/// Takes a step in a transaction, whose lock on the entry then keeps others waiting; says
+/// whether anything was written.
 pub(super) async fn step<T>(
     c: &mut PgConnection,
     name: Name<'_>,
     step: impl Step<T>,
-) -> Result<T> {
+) -> Result<(T, bool)> {
     loop {
         let entry = find(c, name).await?;
         let new = entry.is_none();
         let (answer, write) = step(entry)?;
         let written = match &write {
-            None => true,
-            Some(Write::Start(entry) | Write::Put(entry)) if new => update(c, INSERT, name, entry).await?,
+            None => return Ok((answer, false)),
+            Some(Write::Start(entry) | Write::Put(entry)) if new => {
+                update(c, INSERT, name, entry).await?
+            }
             Some(Write::Start(entry)) => update(c, START, name, entry).await?,
             Some(Write::Put(entry)) => update(c, PUT, name, entry).await?,
         };
         // Another caller was quicker with the first entry: its word counts.
         if written {
-            return Ok(answer);
+            return Ok((answer, true));
         }
     }
 }

@@ -297,7 +297,11 @@ impl Groups {
 
     async fn try_settle(&mut self) -> Result<(Writer, Option<bool>)> {
         let mut writer = Writer::open(&self.store).await?;
-        if self.server.as_ref().is_some_and(|known| *known != writer.server) {
+        if self
+            .server
+            .as_ref()
+            .is_some_and(|known| *known != writer.server)
+        {
             tracing::warn!(
                 store = self.store.name(),
                 "another server answers, or after a failover: no shard is owned any more"
@@ -321,7 +325,10 @@ impl Groups {
     /// Shards of the group that were given up since it was put together.
     fn lost(&self, group: &Group<'_>) -> Vec<Shard> {
         let lost = |shard: &Shard, epoch| self.owned.epoch(*shard) != Some(epoch);
-        let lost = group.fences.iter().filter(|(s, fence)| lost(s, fence.epoch));
+        let lost = group
+            .fences
+            .iter()
+            .filter(|(s, fence)| lost(s, fence.epoch));
         lost.map(|(shard, _)| *shard).collect()
     }
 
@@ -333,8 +340,14 @@ impl Groups {
         self.writer = Some(writer);
         let held: HashSet<_> = found.into_iter().collect();
         let lost = |(shard, epoch): (Shard, i64)| !held.contains(&(i16::from(shard), epoch));
-        let fences = group.fences.iter().map(|(shard, fence)| (*shard, fence.epoch));
-        let lost: Vec<_> = fences.filter(|fence| lost(*fence)).map(|(s, _)| s).collect();
+        let fences = group
+            .fences
+            .iter()
+            .map(|(shard, fence)| (*shard, fence.epoch));
+        let lost: Vec<_> = fences
+            .filter(|fence| lost(*fence))
+            .map(|(s, _)| s)
+            .collect();
         if lost.is_empty() {
             let what = "shards changed hands while they were looked at".to_owned();
             return Err(Error::Unavailable(what));
@@ -355,7 +368,10 @@ async fn losers(
         .fetch_all(&mut writer.connection)
         .await?;
     let there: HashSet<_> = there.into_iter().collect();
-    let late: Vec<_> = runs.into_iter().filter(|run| !there.contains(run)).collect();
+    let late: Vec<_> = runs
+        .into_iter()
+        .filter(|run| !there.contains(run))
+        .collect();
     keys::answers(&mut writer.connection, store.counters(), new, &late).await
 }
 

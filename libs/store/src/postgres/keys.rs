@@ -32,11 +32,31 @@ pub(super) async fn take(
 SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::bigint[])
 ON CONFLICT DO NOTHING RETURNING run",
     )
-    .bind(keyed.iter().map(|(r, _)| r.principal.as_str()).collect::<Vec<_>>())
-    .bind(keyed.iter().map(|(_, q)| q.key.as_str()).collect::<Vec<_>>())
-    .bind(keyed.iter().map(|(_, q)| q.hash.as_slice()).collect::<Vec<_>>())
+    .bind(
+        keyed
+            .iter()
+            .map(|(r, _)| r.principal.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        keyed
+            .iter()
+            .map(|(_, q)| q.key.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        keyed
+            .iter()
+            .map(|(_, q)| q.hash.as_slice())
+            .collect::<Vec<_>>(),
+    )
     .bind(keyed.iter().map(|(r, _)| r.run).collect::<Vec<_>>())
-    .bind(keyed.iter().map(|(r, _)| r.created_at_ms).collect::<Vec<_>>())
+    .bind(
+        keyed
+            .iter()
+            .map(|(r, _)| r.created_at_ms)
+            .collect::<Vec<_>>(),
+    )
     .fetch_all(&mut *c)
     .await?;
     let first: HashSet<_> = first.into_iter().collect();
@@ -56,7 +76,11 @@ ON CONFLICT DO NOTHING RETURNING run",
             losers.insert(run.run, Accepted::Existing(first));
         }
     }
-    let late: Vec<_> = new.iter().filter(|run| !fresh(run)).map(|run| run.run).collect();
+    let late: Vec<_> = new
+        .iter()
+        .filter(|run| !fresh(run))
+        .map(|run| run.run)
+        .collect();
     losers.extend(answers(c, counters, new, &late).await?);
     Ok(losers)
 }

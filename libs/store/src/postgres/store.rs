@@ -136,22 +136,37 @@ impl PgStore {
     /// Ok, undone when it answers an error or is dropped.
     ///
     /// # Errors
-    /// What `f` answers; [`Error::CommitUnknown`] when the connection was lost at the
-    /// commit; as [`PgStore::read`].
+    /// As [`PgStore::transact`].
     pub(crate) async fn write<T>(
         &self,
         f: impl AsyncFnOnce(&mut PgConnection) -> Result<T>,
     ) -> Result<T> {
+        self.transact(async |c| Ok((f(c).await?, true))).await
+    }
+
+    /// As [`PgStore::write`], and undone as well when `f` says that nothing is to be kept.
+    ///
+    /// # Errors
+    /// What `f` answers; [`Error::CommitUnknown`] when the connection was lost at the
+    /// commit; as [`PgStore::read`].
+    pub(crate) async fn transact<T>(
+        &self,
+        f: impl AsyncFnOnce(&mut PgConnection) -> Result<(T, bool)>,
+    ) -> Result<T> {
         let mut connection = self.read().await?;
         let mut transaction = connection.begin().await?;
-        let value = match f(&mut transaction).await {
-            Ok(value) => value,
+        let (value, keep) = match f(&mut transaction).await {
+            Ok(done) => done,
             Err(e) => {
                 // It fails where the connection is gone, and the transaction with it.
                 let _ = transaction.rollback().await;
                 return Err(e);
             }
         };
+        if !keep {
+            let _ = transaction.rollback().await;
+            return Ok(value);
+        }
         match transaction.commit().await {
             Ok(()) => {
                 self.inner.counters.commit(1);

@@ -6,12 +6,10 @@ use sqlx::postgres::PgConnection;
 use sqlx::{FromRow, Row as _};
 
 use super::{PgStore, effect};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ledger::{Begin, Call, Name, begin, done};
 use crate::migration::Migration;
-use crate::workflow::{
-    Change, Changed, Filler, Head, List, Page, State, StoredVersion, Version,
-};
+use crate::workflow::{Change, Changed, Filler, Head, List, Page, State, StoredVersion, Version};
 
 /// The tables' name among the sets of a store.
 pub(crate) const SET: &str = "workflow";
@@ -166,55 +164,34 @@ WHERE h.state <> 'deleted' ORDER BY h.name LIMIT $1",
     Ok(rows.into_iter().map(sketch).collect())
 }
 
-/// What undoes a change that was not made.
-enum Unmade {
-    /// For this answer.
-    Answer(Changed),
-    /// For an error.
-    Failed(Error),
-}
-
-impl<E: Into<Error>> From<E> for Unmade {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
 pub(crate) async fn change_alone(
     store: &PgStore,
     wanted: &Change,
     keyed: Option<(&Call, Bytes)>,
 ) -> Result<Changed> {
-    let mut answer = Changed::Done;
-    let made = store.write(async |c| match change(c, wanted, keyed).await {
-        Ok(()) => Ok(()),
-        Err(Unmade::Failed(e)) => Err(e),
-        Err(Unmade::Answer(other)) => {
-            answer = other;
-            // Any error: the answer counts.
-            Err(Error::CommitUnknown)
-        }
-    });
-    let made = made.await;
-    match answer {
-        Changed::Done => made.map(|()| Changed::Done),
-        other => Ok(other),
-    }
+    store
+        .transact(async |c| {
+            let changed = change(c, wanted, keyed).await?;
+            let done = changed == Changed::Done;
+            Ok((changed, done))
+        })
+        .await
 }
 
+/// To be undone by the caller unless it is [`Changed::Done`].
 async fn change(
     c: &mut PgConnection,
     change: &Change,
     keyed: Option<(&Call, Bytes)>,
-) -> Result<(), Unmade> {
+) -> Result<Changed> {
     if let Some((call, _)) = &keyed {
-        let begun = effect::step(c, Name::of(call), |entry| begin(entry, call)).await?;
+        let (begun, _) = effect::step(c, Name::of(call), |entry| begin(entry, call)).await?;
         if let Begin::Done(reply) = begun {
-            return Err(Unmade::Answer(Changed::Answered(reply)));
+            return Ok(Changed::Answered(reply));
         }
     }
     if !set_head(c, change).await? {
-        return Err(Unmade::Answer(Changed::Stale));
+        return Ok(Changed::Stale);
     }
     if let Some(version) = &change.version {
         add(c, version).await?;
@@ -222,7 +199,7 @@ async fn change(
     if let Some((call, reply)) = keyed {
         effect::step(c, Name::of(call), |entry| done(entry, call, &reply)).await?;
     }
-    Ok(())
+    Ok(Changed::Done)
 }
 
 /// False when the head is not as it was seen.

@@ -71,17 +71,20 @@ left(pg_walfile_name(pg_current_wal_lsn()), 8) FROM pg_stat_activity WHERE pid =
     pub(super) async fn settle(&mut self, id: i64, old: &Backend) -> Result<bool> {
         const LOCK_NOT_AVAILABLE: &str = "55P03";
         loop {
-            let inserted =
-                sqlx::query("INSERT INTO txn(id, outcome) VALUES ($1, 'aborted') ON CONFLICT DO NOTHING")
-                    .bind(id)
-                    .execute(&mut self.connection)
-                    .await;
+            let inserted = sqlx::query(
+                "INSERT INTO txn(id, outcome) VALUES ($1, 'aborted') ON CONFLICT DO NOTHING",
+            )
+            .bind(id)
+            .execute(&mut self.connection)
+            .await;
             match inserted {
                 Ok(done) if done.rows_affected() > 0 => return Ok(false),
                 // It was there: the group's own, or that of an earlier try to settle it
                 // whose answer was lost.
                 Ok(_) => break,
-                Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
+                Err(sqlx::Error::Database(e))
+                    if e.code().as_deref() == Some(LOCK_NOT_AVAILABLE) =>
+                {
                     self.end(old).await?;
                 }
                 Err(e) => return Err(lost(e)),
@@ -96,7 +99,10 @@ left(pg_walfile_name(pg_current_wal_lsn()), 8) FROM pg_stat_activity WHERE pid =
     }
 
     async fn end(&mut self, old: &Backend) -> Result<()> {
-        tracing::warn!(pid = old.pid, "a connection that left a group in doubt is ended");
+        tracing::warn!(
+            pid = old.pid,
+            "a connection that left a group in doubt is ended"
+        );
         sqlx::query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE pid = $1 AND backend_start = $2::timestamptz",

@@ -9,9 +9,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{Begin, Call, Ledger};
 use crate::migration::Migration;
 use crate::store::Store;
-use crate::workflow::{
-    Change, Changed, Filler, Head, List, Page, State, StoredVersion, Version,
-};
+use crate::workflow::{Change, Changed, Filler, Head, List, Page, State, StoredVersion, Version};
 
 /// The tables' name among the sets of a store.
 pub(crate) const SET: &str = "workflow";

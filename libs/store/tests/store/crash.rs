@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use gearmesh_store::{Accepted, Append, Error, NewRun, RunId, RunIds, Store};
 
-use crate::suite::{append, new_run, open, row};
+use crate::suite::{append, new_run, open_base as open, row};
 
 /// Set for the process that dies: the folder of its store.
 const FOLDER: &str = "GEARMESH_STORE_CRASH_TEST";

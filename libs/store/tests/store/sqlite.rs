@@ -3,80 +3,13 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use bytes::Bytes;
 use gearmesh_store::sqlx::{query, query_scalar};
-use gearmesh_store::{Durability, Error, Migration, Options, Store};
+use gearmesh_store::{Begin, Durability, Error, Ledger, Migration, Options, Store};
 
-use crate::suite::{append, new_run, open, sql};
+use crate::suite::{append, new_run, open_base, sql_in as sql, suite};
 
-macro_rules! suite {
-    ($module:ident: $($name:ident),* $(,)?) => {
-        mod $module {
-            $(
-                #[tokio::test]
-                async fn $name() {
-                    let folder = tempfile::tempdir().unwrap();
-                    let store = gearmesh_store::Store::open(folder.path(), "suite").await.unwrap();
-                    Box::pin(crate::suite::$module::$name(store)).await;
-                }
-            )*
-        }
-    };
-}
-
-suite!(
-    journal: accepted_run_is_read_back,
-    one_task_run_takes_two_commits,
-    callers_share_a_commit,
-    more_callers_than_a_group_are_all_answered,
-    long_append_is_read_back,
-    bad_operation_leaves_its_neighbours,
-    same_request_is_the_same_run,
-    dedupe_key_answers_its_run_until_the_window_ends,
-    request_that_a_dedupe_key_refused_keeps_its_answer,
-    list_knows_parent_starter_and_time,
-    kept_result_is_found_while_it_is_young,
-    old_request_keys_are_forgotten,
-    ended_run_is_not_open,
-    run_may_end_with_its_acceptance,
-    due_time_and_status_are_written_when_they_change,
-    list_is_newest_first_by_filter_and_page,
-    list_has_a_limit,
-    blob_is_kept_once,
-    sizes_are_bounded,
-    journal_goes_on_where_it_ended,
-);
-
-suite!(
-    damage: damaged_row_is_named_and_not_used,
-    damaged_run_is_left_out_of_lists,
-    damaged_blob_is_not_used,
-    damaged_kept_result_is_not_used,
-    damaged_workflow_is_named_and_left_out_of_lists,
-    lost_shard_stops_the_journal,
-);
-
-suite!(
-    ledger: done_call_is_answered_from_the_ledger,
-    keys_are_apart_by_owner_and_tool,
-    failed_call_begins_again,
-    newer_attempt_fences_the_older,
-    fence_says_how_far_a_call_came_and_stops_it,
-    effect_and_entry_commit_together,
-    answered_call_costs_no_commit,
-    expired_entries_are_purged_in_batches,
-    damaged_entry_is_not_used,
-    sizes_are_bounded,
-);
-
-suite!(
-    workflow: version_is_read_back_and_never_changes,
-    only_one_of_two_changes_of_a_head_counts,
-    list_is_by_name_by_filter_and_page,
-    page_ends_before_it_is_too_large,
-    same_call_has_the_first_answer,
-    deleted_workflows_are_purged_in_time,
-    sizes_are_bounded,
-);
+suite!(crate::suite::Place::sqlite);
 
 const THINGS: &[Migration] = &[
     Migration {
@@ -119,7 +52,7 @@ async fn closed_store_is_whole_and_takes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), "state").await.unwrap();
     store.migrate("things", THINGS).await.unwrap();
-    let journal = open(&store).await;
+    let journal = open_base(&store).await;
     journal.accept(new_run(1)).await.unwrap();
     store.close().await.unwrap();
     store.close().await.unwrap();
@@ -133,7 +66,7 @@ async fn closed_store_is_whole_and_takes_nothing() {
     drop((store, journal));
     let store = Store::open(folder.path(), "state").await.unwrap();
     assert_eq!(things(&store).await, 1);
-    assert_eq!(open(&store).await.rows(1).await.unwrap().len(), 1);
+    assert_eq!(open_base(&store).await.rows(1).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -202,7 +135,7 @@ async fn journal_of_the_first_version_goes_on() {
     store.close().await.unwrap();
     drop(store);
     let store = Store::open(folder.path(), "state").await.unwrap();
-    let journal = open(&store).await;
+    let journal = open_base(&store).await;
     assert_eq!(journal.open_runs().await.unwrap().len(), 1);
     assert_eq!(
         journal.rows(7).await.unwrap(),
@@ -378,7 +311,7 @@ async fn file_that_is_no_database_is_refused() {
 async fn log_is_moved_into_the_file_while_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), "state").await.unwrap();
-    let journal = open(&store).await;
+    let journal = open_base(&store).await;
     let before = store.counts();
     journal.accept(new_run(1)).await.unwrap();
     let body = "x".repeat(100_000);
@@ -403,7 +336,7 @@ async fn log_is_moved_into_the_file_while_it_is_written() {
 /// Files as a process leaves them that is killed: copied while they are open.
 async fn unclean(from: &Path, to: &Path) {
     let store = Store::open(from, "state").await.unwrap();
-    let journal = open(&store).await;
+    let journal = open_base(&store).await;
     for run in 1..=200 {
         journal.accept(new_run(run)).await.unwrap();
     }
@@ -425,7 +358,10 @@ async fn file_that_was_not_closed_is_recovered() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     unclean(from.path(), to.path()).await;
     let store = Store::open(to.path(), "state").await.unwrap();
-    assert_eq!(open(&store).await.open_runs().await.unwrap().len(), 201);
+    assert_eq!(
+        open_base(&store).await.open_runs().await.unwrap().len(),
+        201
+    );
 }
 
 #[tokio::test]
@@ -448,7 +384,7 @@ async fn damage_is_found_after_an_unclean_stop() {
 async fn full_store_takes_writes_again_when_there_is_space() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), "state").await.unwrap();
-    let journal = open(&store).await;
+    let journal = open_base(&store).await;
     journal.accept(new_run(1)).await.unwrap();
     sql(&store, "PRAGMA max_page_count = 30").await;
     let large = |n| gearmesh_store::Append {
@@ -462,4 +398,59 @@ async fn full_store_takes_writes_again_when_there_is_space() {
     sql(&store, "PRAGMA max_page_count = 1000000").await;
     journal.append(large(2)).await.unwrap();
     assert_eq!(journal.rows(1).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn lost_shard_stops_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    let journal = open_base(&store).await;
+    journal.accept(new_run(1)).await.unwrap();
+    sql(&store, "UPDATE shard SET epoch = epoch + 1 WHERE shard = 0").await;
+    let refused = journal.append(append(1, 2)).await;
+    assert!(matches!(refused, Err(Error::Failed(_))), "{refused:?}");
+    assert!(!store.healthy());
+    let refused = journal.accept(new_run(2)).await;
+    assert!(matches!(refused, Err(Error::Failed(_))), "{refused:?}");
+    assert_eq!(journal.rows(1).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn effect_and_entry_commit_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    let ledger = Ledger::open(store.clone()).await.unwrap();
+    sql(&store, "CREATE TABLE thing(id INTEGER)").await;
+    let effect = async |fails: bool| {
+        store
+            .write(async |c| {
+                let begin = Ledger::begin_in(c, &crate::suite::ledger::call("k")).await?;
+                if begin != Begin::Go {
+                    return Ok(begin);
+                }
+                query("INSERT INTO thing VALUES (1)")
+                    .execute(&mut *c)
+                    .await?;
+                Ledger::done_in(
+                    c,
+                    &crate::suite::ledger::call("k"),
+                    Bytes::from_static(b"r"),
+                )
+                .await?;
+                if fails { Err(Error::Full) } else { Ok(begin) }
+            })
+            .await
+    };
+    assert!(matches!(effect(true).await, Err(Error::Full)));
+    assert_eq!(effect(false).await.unwrap(), Begin::Go);
+    assert_eq!(
+        effect(false).await.unwrap(),
+        Begin::Done(Bytes::from_static(b"r"))
+    );
+    let count: i64 = query_scalar("SELECT count(*) FROM thing")
+        .fetch_one(&mut *store.read().await.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(count, 1);
+    drop(ledger);
 }

@@ -5,10 +5,9 @@ use futures::future::join_all;
 use gearmesh_store::limits::{BODY_MAX, GROUP_MAX, LIST_MAX, TEXT_MAX};
 use gearmesh_store::{
     Accepted, Append, Blob, Dedupe, End, Error, ListRuns, NewRun, OpenRun, RequestKey, Row, RunRow,
-    Store,
 };
 
-use super::{append, new_run, open, row};
+use super::{Place, append, new_run, open, row};
 
 fn end(status: &str) -> Option<End> {
     Some(End {
@@ -28,7 +27,7 @@ fn keyed(run: i64, key: &str, hash: u8) -> NewRun {
     }
 }
 
-pub(crate) async fn accepted_run_is_read_back(store: Store) {
+pub(crate) async fn accepted_run_is_read_back(store: Place) {
     let journal = open(&store).await;
     assert_eq!(journal.accept(new_run(7)).await.unwrap(), Accepted::New);
     assert_eq!(journal.rows(7).await.unwrap(), [row(1, "accepted")]);
@@ -49,7 +48,7 @@ pub(crate) async fn accepted_run_is_read_back(store: Store) {
     assert_eq!(journal.last_run().await.unwrap(), Some(7));
 }
 
-pub(crate) async fn one_task_run_takes_two_commits(store: Store) {
+pub(crate) async fn one_task_run_takes_two_commits(store: Place) {
     let journal = open(&store).await;
     let before = journal.counts();
     journal.accept(new_run(1)).await.unwrap();
@@ -65,7 +64,7 @@ pub(crate) async fn one_task_run_takes_two_commits(store: Store) {
     assert_eq!(after.statements - before.statements, 2);
 }
 
-pub(crate) async fn callers_share_a_commit(store: Store) {
+pub(crate) async fn callers_share_a_commit(store: Place) {
     let journal = open(&store).await;
     let before = journal.counts().commits;
     let all = join_all((1..=64).map(|run| journal.accept(new_run(run)))).await;
@@ -77,7 +76,7 @@ pub(crate) async fn callers_share_a_commit(store: Store) {
     }
 }
 
-pub(crate) async fn more_callers_than_a_group_are_all_answered(store: Store) {
+pub(crate) async fn more_callers_than_a_group_are_all_answered(store: Place) {
     let journal = open(&store).await;
     let before = journal.counts().commits;
     let callers = i64::try_from(GROUP_MAX).unwrap() + 1;
@@ -87,7 +86,7 @@ pub(crate) async fn more_callers_than_a_group_are_all_answered(store: Store) {
     assert_eq!(journal.open_runs().await.unwrap().len(), GROUP_MAX + 1);
 }
 
-pub(crate) async fn long_append_is_read_back(store: Store) {
+pub(crate) async fn long_append_is_read_back(store: Place) {
     let journal = open(&store).await;
     journal.accept(new_run(1)).await.unwrap();
     let rows: Vec<_> = (2..=200).map(|n| row(n, &format!("body {n}"))).collect();
@@ -100,7 +99,7 @@ pub(crate) async fn long_append_is_read_back(store: Store) {
     assert_eq!(journal.rows(1).await.unwrap()[1..], rows);
 }
 
-pub(crate) async fn bad_operation_leaves_its_neighbours(store: Store) {
+pub(crate) async fn bad_operation_leaves_its_neighbours(store: Place) {
     let journal = open(&store).await;
     journal.accept(new_run(1)).await.unwrap();
     journal.accept(new_run(2)).await.unwrap();
@@ -165,7 +164,7 @@ pub(crate) async fn bad_operation_leaves_its_neighbours(store: Store) {
     assert_eq!(journal.rows(11).await.unwrap(), []);
 }
 
-pub(crate) async fn same_request_is_the_same_run(store: Store) {
+pub(crate) async fn same_request_is_the_same_run(store: Place) {
     let journal = open(&store).await;
     assert_eq!(
         journal.accept(keyed(1, "k", 1)).await.unwrap(),
@@ -218,7 +217,7 @@ pub(crate) async fn same_request_is_the_same_run(store: Store) {
     }
 }
 
-pub(crate) async fn old_request_keys_are_forgotten(store: Store) {
+pub(crate) async fn old_request_keys_are_forgotten(store: Place) {
     let journal = open(&store).await;
     for (run, created_at_ms) in [(1, 100), (2, 200), (3, 300)] {
         let run = NewRun {
@@ -272,7 +271,7 @@ fn deduped(run: i64, key: &str, created_at_ms: i64, window_ms: i64) -> NewRun {
     }
 }
 
-pub(crate) async fn dedupe_key_answers_its_run_until_the_window_ends(store: Store) {
+pub(crate) async fn dedupe_key_answers_its_run_until_the_window_ends(store: Place) {
     let journal = open(&store).await;
     let accept = async |run| journal.accept(run).await.unwrap();
     assert_eq!(accept(deduped(1, "d", 100, 50)).await, Accepted::New);
@@ -308,7 +307,7 @@ pub(crate) async fn dedupe_key_answers_its_run_until_the_window_ends(store: Stor
     assert_eq!(journal.purge_dedupe(300, 2).await.unwrap(), 1);
 }
 
-pub(crate) async fn request_that_a_dedupe_key_refused_keeps_its_answer(store: Store) {
+pub(crate) async fn request_that_a_dedupe_key_refused_keeps_its_answer(store: Place) {
     let journal = open(&store).await;
     journal.accept(deduped(1, "d", 100, 50)).await.unwrap();
     let request = keyed(0, "k", 1).request;
@@ -332,7 +331,7 @@ pub(crate) async fn request_that_a_dedupe_key_refused_keeps_its_answer(store: St
     assert_eq!(journal.accept(other).await.unwrap(), Accepted::KeyReused(1));
 }
 
-pub(crate) async fn list_knows_parent_starter_and_time(store: Store) {
+pub(crate) async fn list_knows_parent_starter_and_time(store: Place) {
     let journal = open(&store).await;
     for run in 1..=6 {
         let new = NewRun {
@@ -382,7 +381,7 @@ pub(crate) async fn list_knows_parent_starter_and_time(store: Store) {
     assert_eq!(list(elsewhere).await, [] as [i64; 0]);
 }
 
-pub(crate) async fn kept_result_is_found_while_it_is_young(store: Store) {
+pub(crate) async fn kept_result_is_found_while_it_is_young(store: Place) {
     let journal = open(&store).await;
     let keep = async |hash, at_ms, bytes| {
         let bytes = Bytes::from_static(bytes);
@@ -408,7 +407,7 @@ pub(crate) async fn kept_result_is_found_while_it_is_young(store: Store) {
     );
 }
 
-pub(crate) async fn ended_run_is_not_open(store: Store) {
+pub(crate) async fn ended_run_is_not_open(store: Place) {
     let journal = open(&store).await;
     journal.accept(new_run(1)).await.unwrap();
     journal.accept(new_run(2)).await.unwrap();
@@ -434,7 +433,7 @@ pub(crate) async fn ended_run_is_not_open(store: Store) {
     assert_eq!(journal.rows(1).await.unwrap().len(), 3);
 }
 
-pub(crate) async fn run_may_end_with_its_acceptance(store: Store) {
+pub(crate) async fn run_may_end_with_its_acceptance(store: Place) {
     let journal = open(&store).await;
     let closing = Append {
         end: end("cancelled"),
@@ -447,7 +446,7 @@ pub(crate) async fn run_may_end_with_its_acceptance(store: Store) {
     assert_eq!(journal.run(1).await.unwrap().unwrap().status, "cancelled");
 }
 
-pub(crate) async fn due_time_and_status_are_written_when_they_change(store: Store) {
+pub(crate) async fn due_time_and_status_are_written_when_they_change(store: Place) {
     let journal = open(&store).await;
     journal.accept(new_run(1)).await.unwrap();
     let waits = |n, due_at_ms| Append {
@@ -471,7 +470,7 @@ pub(crate) async fn due_time_and_status_are_written_when_they_change(store: Stor
     assert_eq!(journal.open_runs().await.unwrap()[0].due_at_ms, None);
 }
 
-pub(crate) async fn list_is_newest_first_by_filter_and_page(store: Store) {
+pub(crate) async fn list_is_newest_first_by_filter_and_page(store: Place) {
     let journal = open(&store).await;
     for run in 1..=5 {
         let workflow = if run % 2 == 0 { "even" } else { "odd" }.into();
@@ -511,7 +510,7 @@ pub(crate) async fn list_is_newest_first_by_filter_and_page(store: Store) {
     );
 }
 
-pub(crate) async fn list_has_a_limit(store: Store) {
+pub(crate) async fn list_has_a_limit(store: Place) {
     let journal = open(&store).await;
     let all = join_all((1..=i64::from(LIST_MAX) + 1).map(|run| journal.accept(new_run(run)))).await;
     assert!(all.into_iter().all(|a| a.is_ok()));
@@ -528,7 +527,7 @@ pub(crate) async fn list_has_a_limit(store: Store) {
     }
 }
 
-pub(crate) async fn blob_is_kept_once(store: Store) {
+pub(crate) async fn blob_is_kept_once(store: Place) {
     let journal = open(&store).await;
     let blob = Blob {
         hash: [9; 32],
@@ -545,7 +544,7 @@ pub(crate) async fn blob_is_kept_once(store: Store) {
     assert_eq!(journal.blob(&[8; 32]).await.unwrap(), None);
 }
 
-pub(crate) async fn sizes_are_bounded(store: Store) {
+pub(crate) async fn sizes_are_bounded(store: Place) {
     let journal = open(&store).await;
     let body = |size| Row {
         body: Bytes::from(vec![0; size]),
@@ -598,7 +597,7 @@ pub(crate) async fn sizes_are_bounded(store: Store) {
     assert_eq!(journal.rows(3).await.unwrap().len(), 1);
 }
 
-pub(crate) async fn journal_goes_on_where_it_ended(store: Store) {
+pub(crate) async fn journal_goes_on_where_it_ended(store: Place) {
     let journal = open(&store).await;
     journal.accept(new_run(1)).await.unwrap();
     journal.accept(new_run(2)).await.unwrap();
@@ -617,4 +616,86 @@ pub(crate) async fn journal_goes_on_where_it_ended(store: Store) {
     journal.append(append(1, 2)).await.unwrap();
     journal.append(append(2, 3)).await.unwrap();
     assert_eq!(journal.open_runs().await.unwrap().len(), 1);
+}
+
+pub(crate) async fn nul_is_refused(store: Place) {
+    let journal = open(&store).await;
+    let status = NewRun {
+        status: "a\0b".into(),
+        ..new_run(1)
+    };
+    for bad in [keyed(1, "\0", 1), deduped(1, "k\0", 1, 1), status] {
+        let refused = journal.accept(bad).await;
+        assert!(matches!(refused, Err(Error::Nul(_))), "{refused:?}");
+    }
+    journal
+        .accept(keyed(1, "\u{1}\u{10ffff}", 1))
+        .await
+        .unwrap();
+    let bad = Append {
+        status: Some("\0".into()),
+        ..append(1, 2)
+    };
+    let refused = journal.append(bad).await;
+    assert!(
+        matches!(refused, Err(Error::Nul("a status"))),
+        "{refused:?}"
+    );
+}
+
+pub(crate) async fn group_tells_new_runs_from_old_ones(store: Place) {
+    let journal = open(&store).await;
+    journal.accept(new_run(1)).await.unwrap();
+    let waits = |run, n| Append {
+        status: Some("waiting".into()),
+        due_at_ms: Some(run * 100),
+        ..append(run, n)
+    };
+    let closing = |run, n| Append {
+        end: end("succeeded"),
+        ..append(run, n)
+    };
+    // One that goes on and one that ends, both new in this group, beside an old one.
+    let (accepts, appends) = futures::join!(
+        join_all([new_run(2), new_run(3)].map(|r| journal.accept(r))),
+        join_all([waits(2, 2), waits(1, 2), waits(3, 2), closing(3, 3)].map(|a| journal.append(a))),
+    );
+    assert!(accepts.into_iter().all(|a| a.unwrap() == Accepted::New));
+    assert!(appends.iter().all(Result::is_ok), "{appends:?}");
+    let open = |run| OpenRun {
+        run,
+        due_at_ms: Some(run * 100),
+        status: "waiting".into(),
+    };
+    assert_eq!(journal.open_runs().await.unwrap(), [open(1), open(2)]);
+    assert_eq!(
+        journal.open_runs_of(&[0]).await.unwrap(),
+        [open(1), open(2)]
+    );
+    assert_eq!(journal.open_runs_of(&[1]).await.unwrap(), []);
+    assert_eq!(journal.run(3).await.unwrap().unwrap().status, "succeeded");
+    assert_eq!(journal.rows(3).await.unwrap().len(), 3);
+}
+
+pub(crate) async fn run_that_lost_leaves_nothing(store: Place) {
+    let journal = open(&store).await;
+    journal.accept(keyed(1, "k", 1)).await.unwrap();
+    // Its rows and its end come in one group with a run whose key is taken.
+    let closing = Append {
+        end: end("succeeded"),
+        ..append(2, 2)
+    };
+    let (accepts, appends) = futures::join!(
+        join_all([keyed(2, "k", 1), keyed(3, "l", 1)].map(|r| journal.accept(r))),
+        join_all([closing, append(3, 2)].map(|a| journal.append(a))),
+    );
+    let accepts: Vec<_> = accepts.into_iter().map(Result::unwrap).collect();
+    assert_eq!(accepts, [Accepted::Existing(1), Accepted::New]);
+    let [refused, done] = appends.try_into().unwrap();
+    assert!(matches!(refused, Err(Error::UnknownRun(2))), "{refused:?}");
+    done.unwrap();
+    assert_eq!(journal.run(2).await.unwrap(), None);
+    assert_eq!(journal.rows(2).await.unwrap(), []);
+    assert_eq!(journal.rows(3).await.unwrap().len(), 2);
+    assert_eq!(journal.open_runs().await.unwrap().len(), 2);
 }

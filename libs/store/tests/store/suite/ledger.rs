@@ -3,13 +3,13 @@
 
 use bytes::Bytes;
 use gearmesh_store::limits::{BODY_MAX, TEXT_MAX};
-use gearmesh_store::{Begin, Call, Error, Fenced, Ledger, Store};
+use gearmesh_store::{Begin, Call, Error, Fenced, Ledger};
 
-use super::sql;
+use super::{Place, ints, sql};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-fn call(key: &str) -> Call {
+pub(crate) fn call(key: &str) -> Call {
     Call {
         owner: "file".into(),
         tool: "file.append".into(),
@@ -31,7 +31,7 @@ async fn fence(ledger: &Ledger, key: &str, attempt: i64) -> Fenced {
         .unwrap()
 }
 
-pub(crate) async fn done_call_is_answered_from_the_ledger(store: Store) {
+pub(crate) async fn done_call_is_answered_from_the_ledger(store: Place) {
     let ledger = Ledger::open(store).await.unwrap();
     let call = call("k");
     let reply = Bytes::from_static(b"reply");
@@ -54,7 +54,7 @@ pub(crate) async fn done_call_is_answered_from_the_ledger(store: Store) {
     assert!(matches!(ledger.begin(&other).await, Err(Error::KeyReused(k)) if k == "k"));
 }
 
-pub(crate) async fn keys_are_apart_by_owner_and_tool(store: Store) {
+pub(crate) async fn keys_are_apart_by_owner_and_tool(store: Place) {
     let ledger = Ledger::open(store).await.unwrap();
     assert_eq!(ledger.begin(&call("k")).await.unwrap(), Begin::Go);
     let tool = Call {
@@ -71,7 +71,7 @@ pub(crate) async fn keys_are_apart_by_owner_and_tool(store: Store) {
     assert_eq!(ledger.begin(&owner).await.unwrap(), Begin::Go);
 }
 
-pub(crate) async fn failed_call_begins_again(store: Store) {
+pub(crate) async fn failed_call_begins_again(store: Place) {
     let ledger = Ledger::open(store).await.unwrap();
     assert_eq!(ledger.begin(&call("k")).await.unwrap(), Begin::Go);
     ledger.failed(&call("k")).await.unwrap();
@@ -92,7 +92,7 @@ pub(crate) async fn failed_call_begins_again(store: Store) {
     assert_eq!(fence(&ledger, "k", 2).await, Fenced::Started);
 }
 
-pub(crate) async fn newer_attempt_fences_the_older(store: Store) {
+pub(crate) async fn newer_attempt_fences_the_older(store: Place) {
     let ledger = Ledger::open(store).await.unwrap();
     let next = Call {
         attempt: 2,
@@ -114,7 +114,7 @@ pub(crate) async fn newer_attempt_fences_the_older(store: Store) {
     ));
 }
 
-pub(crate) async fn fence_says_how_far_a_call_came_and_stops_it(store: Store) {
+pub(crate) async fn fence_says_how_far_a_call_came_and_stops_it(store: Place) {
     let ledger = Ledger::open(store).await.unwrap();
     assert_eq!(fence(&ledger, "a", 1).await, Fenced::Absent);
     assert_eq!(fence(&ledger, "a", 1).await, Fenced::Absent);
@@ -137,39 +137,7 @@ pub(crate) async fn fence_says_how_far_a_call_came_and_stops_it(store: Store) {
     );
 }
 
-pub(crate) async fn effect_and_entry_commit_together(store: Store) {
-    let ledger = Ledger::open(store.clone()).await.unwrap();
-    sql(&store, "CREATE TABLE thing(id INTEGER)").await;
-    let effect = async |fails: bool| {
-        store
-            .write(async |c| {
-                let begin = Ledger::begin_in(c, &call("k")).await?;
-                if begin != Begin::Go {
-                    return Ok(begin);
-                }
-                gearmesh_store::sqlx::query("INSERT INTO thing VALUES (1)")
-                    .execute(&mut *c)
-                    .await?;
-                Ledger::done_in(c, &call("k"), Bytes::from_static(b"r")).await?;
-                if fails { Err(Error::Full) } else { Ok(begin) }
-            })
-            .await
-    };
-    assert!(matches!(effect(true).await, Err(Error::Full)));
-    assert_eq!(effect(false).await.unwrap(), Begin::Go);
-    assert_eq!(
-        effect(false).await.unwrap(),
-        Begin::Done(Bytes::from_static(b"r"))
-    );
-    let count: i64 = gearmesh_store::sqlx::query_scalar("SELECT count(*) FROM thing")
-        .fetch_one(&mut *store.read().await.unwrap())
-        .await
-        .unwrap();
-    assert_eq!(count, 1);
-    drop(ledger);
-}
-
-pub(crate) async fn answered_call_costs_no_commit(store: Store) {
+pub(crate) async fn answered_call_costs_no_commit(store: Place) {
     let ledger = Ledger::open(store.clone()).await.unwrap();
     ledger.begin(&call("k")).await.unwrap();
     ledger.done(&call("k"), Bytes::new()).await.unwrap();
@@ -181,7 +149,7 @@ pub(crate) async fn answered_call_costs_no_commit(store: Store) {
     assert_eq!(store.counts().commits, before);
 }
 
-pub(crate) async fn expired_entries_are_purged_in_batches(store: Store) {
+pub(crate) async fn expired_entries_are_purged_in_batches(store: Place) {
     let ledger = Ledger::open(store.clone()).await.unwrap();
     for key in ["a", "b", "c"] {
         ledger.begin(&call(key)).await.unwrap();
@@ -197,12 +165,8 @@ pub(crate) async fn expired_entries_are_purged_in_batches(store: Store) {
     assert_eq!(ledger.purge(1001, 10).await.unwrap(), 1);
     assert_eq!(ledger.purge(1001, 10).await.unwrap(), 0);
     // The third is kept for thirty days by the store's clock.
-    let (started, expires): (i64, i64) =
-        gearmesh_store::sqlx::query_as("SELECT started_at, expires_at FROM effect")
-            .fetch_one(&mut *store.read().await.unwrap())
-            .await
-            .unwrap();
-    assert_eq!(expires - started, 30 * DAY_MS);
+    let kept = ints(&store, "SELECT expires_at - started_at FROM effect").await;
+    assert_eq!(kept, [30 * DAY_MS]);
     assert_eq!(
         ledger.begin(&call("c")).await.unwrap(),
         Begin::Done(Bytes::new())
@@ -210,42 +174,78 @@ pub(crate) async fn expired_entries_are_purged_in_batches(store: Store) {
     assert_eq!(ledger.begin(&call("a")).await.unwrap(), Begin::Go);
 }
 
-pub(crate) async fn damaged_entry_is_not_used(store: Store) {
+pub(crate) async fn damaged_entry_is_not_used(store: Place) {
     let ledger = Ledger::open(store.clone()).await.unwrap();
-    ledger.begin(&call("k")).await.unwrap();
-    ledger
-        .done(&call("k"), Bytes::from_static(b"reply"))
-        .await
-        .unwrap();
-    for damage in [
-        "UPDATE effect SET reply = CAST('Reply' AS BLOB)",
-        "UPDATE effect SET reply = NULL",
-        "UPDATE effect SET status = 'gone'",
-        "UPDATE effect SET req_hash = CAST('x' AS BLOB)",
-    ] {
-        store
-            .write(async |c| {
-                gearmesh_store::sqlx::query(damage).execute(&mut *c).await?;
-                let found = Ledger::begin_in(c, &call("k")).await;
-                assert!(
-                    matches!(found, Err(Error::DamagedEffect { .. })),
-                    "{damage}: {found:?}"
-                );
-                // Undone, so that each damage stands alone.
-                Err::<(), _>(Error::Full)
-            })
-            .await
-            .unwrap_err();
+    let damages = [
+        "reply = CAST('Reply' AS BLOB)",
+        "reply = NULL",
+        "status = 'gone'",
+        "req_hash = CAST('x' AS BLOB)",
+        "task = NULL",
+    ];
+    for (i, damage) in damages.iter().enumerate() {
+        let call = call(&format!("k{i}"));
+        ledger.begin(&call).await.unwrap();
+        let reply = Bytes::from_static(b"reply");
+        ledger.done(&call, reply).await.unwrap();
+        sql(
+            &store,
+            format!("UPDATE effect SET {damage} WHERE key = 'k{i}'"),
+        )
+        .await;
+        let found = ledger.begin(&call).await;
+        assert!(
+            matches!(found, Err(Error::DamagedEffect { .. })),
+            "{damage}: {found:?}"
+        );
     }
-    assert!(matches!(ledger.begin(&call("k")).await, Ok(Begin::Done(_))));
+    ledger.begin(&call("k")).await.unwrap();
 }
 
-pub(crate) async fn sizes_are_bounded(store: Store) {
+pub(crate) async fn of_many_at_once_one_begins(store: Place) {
+    let ledger = Ledger::open(store).await.unwrap();
+    for round in 0..20 {
+        let key = format!("k{round}");
+        let calls: Vec<_> = (0..8)
+            .map(|run| Call {
+                run: format!("run_{run}"),
+                ..call(&key)
+            })
+            .collect();
+        let begun = futures::future::join_all(calls.iter().map(|c| ledger.begin(c))).await;
+        let go = begun.iter().filter(|b| matches!(b, Ok(Begin::Go))).count();
+        let in_use = |b: &&Result<_, _>| matches!(b, Err(Error::KeyInUse(_)));
+        let in_use = begun.iter().filter(in_use).count();
+        assert_eq!((go, in_use), (1, 7), "{begun:?}");
+    }
+}
+
+pub(crate) async fn sizes_are_bounded(store: Place) {
     let ledger = Ledger::open(store).await.unwrap();
     let long = call(&"k".repeat(TEXT_MAX));
     assert_eq!(ledger.begin(&long).await.unwrap(), Begin::Go);
     let longer = ledger.begin(&call(&"k".repeat(TEXT_MAX + 1))).await;
     assert!(matches!(longer, Err(Error::TooLarge { .. })), "{longer:?}");
+    // All three at their limits, and nothing in them that could be packed.
+    let chance: String = std::iter::repeat_with(fastrand::alphanumeric)
+        .take(TEXT_MAX)
+        .collect();
+    let (owner, tool) = chance.split_at(TEXT_MAX / 2);
+    let widest = Call {
+        owner: owner.into(),
+        tool: tool.into(),
+        ..call(&chance)
+    };
+    assert_eq!(ledger.begin(&widest).await.unwrap(), Begin::Go);
+    let wider = Call {
+        tool: format!("{tool}x"),
+        ..widest
+    };
+    let refused = ledger.begin(&wider).await;
+    assert!(
+        matches!(refused, Err(Error::TooLarge { .. })),
+        "{refused:?}"
+    );
     let refused = ledger.done(&long, Bytes::from(vec![0; BODY_MAX + 1])).await;
     assert!(
         matches!(refused, Err(Error::TooLarge { .. })),

@@ -5,9 +5,9 @@ use gearmesh_store::limits::TEXT_MAX;
 use gearmesh_store::workflow::{
     Change, Changed, Head, List, PAGE_BYTES, Page, SOURCE_MAX, State, Version, Workflows,
 };
-use gearmesh_store::{Call, Error, Store};
+use gearmesh_store::{Call, Error};
 
-use super::open;
+use super::{Place, open};
 
 fn version(name: &str, version: u32) -> Version {
     Version {
@@ -68,7 +68,7 @@ async fn names(workflows: &Workflows, filter: List) -> Vec<String> {
     entries.map(|(head, _)| head.name).collect()
 }
 
-pub(crate) async fn version_is_read_back_and_never_changes(store: Store) {
+pub(crate) async fn version_is_read_back_and_never_changes(store: Place) {
     let workflows = open(&store).await.workflows();
     let create = first("a");
     assert_eq!(
@@ -97,7 +97,7 @@ pub(crate) async fn version_is_read_back_and_never_changes(store: Store) {
     assert!(matches!(refused, Err(Error::Sql(_))), "{refused:?}");
 }
 
-pub(crate) async fn only_one_of_two_changes_of_a_head_counts(store: Store) {
+pub(crate) async fn only_one_of_two_changes_of_a_head_counts(store: Place) {
     let workflows = open(&store).await.workflows();
     workflows.change(&first("a"), None).await.unwrap();
     let second = Change {
@@ -131,7 +131,7 @@ pub(crate) async fn only_one_of_two_changes_of_a_head_counts(store: Store) {
     }
 }
 
-pub(crate) async fn list_is_by_name_by_filter_and_page(store: Store) {
+pub(crate) async fn list_is_by_name_by_filter_and_page(store: Place) {
     let workflows = open(&store).await.workflows();
     for name in ["c", "a", "d", "b"] {
         workflows.change(&first(name), None).await.unwrap();
@@ -178,7 +178,7 @@ pub(crate) async fn list_is_by_name_by_filter_and_page(store: Store) {
     assert_eq!(sketches[0].1, Bytes::from_static(b"abcd"));
 }
 
-pub(crate) async fn same_call_has_the_first_answer(store: Store) {
+pub(crate) async fn same_call_has_the_first_answer(store: Place) {
     let workflows = open(&store).await.workflows();
     let call = |hash| Call {
         owner: "orchestrator".into(),
@@ -218,7 +218,7 @@ pub(crate) async fn same_call_has_the_first_answer(store: Store) {
     }
 }
 
-pub(crate) async fn deleted_workflows_are_purged_in_time(store: Store) {
+pub(crate) async fn deleted_workflows_are_purged_in_time(store: Place) {
     let workflows = open(&store).await.workflows();
     for (name, state, changed_at_ms) in [
         ("a", State::Deleted, 100),
@@ -247,7 +247,7 @@ pub(crate) async fn deleted_workflows_are_purged_in_time(store: Store) {
     }
 }
 
-pub(crate) async fn sizes_are_bounded(store: Store) {
+pub(crate) async fn sizes_are_bounded(store: Place) {
     let workflows = open(&store).await.workflows();
     let mut largest = first("a");
     largest.version.as_mut().unwrap().source = "x".repeat(SOURCE_MAX);
@@ -269,7 +269,7 @@ pub(crate) async fn sizes_are_bounded(store: Store) {
     assert_eq!(workflows.head("b").await.unwrap(), None);
 }
 
-pub(crate) async fn page_ends_before_it_is_too_large(store: Store) {
+pub(crate) async fn page_ends_before_it_is_too_large(store: Place) {
     let workflows = open(&store).await.workflows();
     for name in ["a", "b", "c"] {
         let mut large = first(name);
@@ -294,4 +294,15 @@ pub(crate) async fn page_ends_before_it_is_too_large(store: Store) {
     };
     // One alone is shown however large it is.
     assert_eq!(names(&workflows, behind).await, ["d"]);
+}
+
+pub(crate) async fn nul_is_refused(store: Place) {
+    let workflows = open(&store).await.workflows();
+    let mut title = first("a");
+    title.version.as_mut().unwrap().title = "a\0".into();
+    for bad in [title, first("\0")] {
+        let refused = workflows.change(&bad, None).await;
+        assert!(matches!(refused, Err(Error::Nul(_))), "{refused:?}");
+    }
+    assert_eq!(workflows.head("a").await.unwrap(), None);
 }

@@ -1,0 +1,5 @@
+//! The suite on PostgreSQL, and what holds for servers.
+
+use crate::suite::suite;
+
+suite!(crate::suite::Place::postgres);
