@@ -19,16 +19,10 @@ pub(crate) fn explain(output: &mut Output, catalog: &Catalog, code: &str) -> Res
         return show_rule(output, rule);
     }
     let wanted = code.to_uppercase().replace('-', "_");
-    let mut found: Vec<Value> = catalog
-        .explain(&wanted)
-        .into_iter()
-        .map(gearmesh_catalog::FaultInfo::describe)
-        .collect();
-    if let Some((_, text)) = OWN.iter().find(|(own, _)| *own == wanted)
-        && found.is_empty()
-    {
-        found.push(json!({"reason": wanted, "domain": "", "code": "", "retryable": false, "varies": false, "text": text}));
-    }
+    let own = OWN.iter().find(|(own, _)| *own == wanted);
+    let mut found: Vec<Value> = own.iter().map(|(code, text)| of_ours(code, text)).collect();
+    let told = catalog.explain(&wanted).into_iter();
+    found.extend(told.map(gearmesh_catalog::FaultInfo::describe));
     if found.is_empty() {
         return Err(unknown(catalog, &wanted));
     }
@@ -51,8 +45,12 @@ fn show_rule(output: &mut Output, rule: &Rule) -> Result<(), Error> {
         let head = format!("{}   a rule of workflow files", rule.id);
         return output.data(&format!("{head}\n{}", indent(rule.text)));
     }
-    let one = json!({"reason": rule.id, "domain": "", "code": "", "retryable": false, "varies": false, "text": rule.text});
-    output.list(&[one], "reason")
+    output.list(&[of_ours(rule.id, rule.text)], "reason")
+}
+
+/// What no tool answers with, in the shape of what tools do.
+fn of_ours(reason: &str, text: &str) -> Value {
+    json!({"reason": reason, "domain": "", "code": "", "retryable": false, "varies": false, "text": text})
 }
 
 fn unknown(catalog: &Catalog, wanted: &str) -> Error {
@@ -75,7 +73,9 @@ fn unknown(catalog: &Catalog, wanted: &str) -> Error {
 fn block(found: &Value) -> String {
     let text = |name: &str| crate::text::field(found, name);
     let mut head = text("reason").to_owned();
-    if !text("domain").is_empty() {
+    if text("domain").is_empty() {
+        head.push_str("   of the command line and of workflow files");
+    } else {
         head.push_str(&format!(
             "   of {}, gRPC code {}",
             text("domain"),
@@ -99,7 +99,11 @@ fn indent(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use expect_test::expect;
+    use gearmesh_testkit::tree;
 
     use super::*;
     use crate::client::built_in;
@@ -126,6 +130,18 @@ mod tests {
     }
 
     #[test]
+    fn code_of_the_command_line_and_of_tools_is_explained_as_both() {
+        expect![[r#"
+            TIMEOUT   of the command line and of workflow files
+              The command did not end within --timeout. A run goes on; `gearmesh run watch` follows it again.
+
+            TIMEOUT   of gearmesh, gRPC code DEADLINE_EXCEEDED; a retry may help
+              The call did not end within its deadline. Raise `timeout`, or ask for less.
+        "#]]
+        .assert_eq(&shown("timeout"));
+    }
+
+    #[test]
     fn every_code_of_the_command_line_is_explained() {
         let skips = ["CONDITION", "NEED_FAILED", "NEEDS_SKIPPED", "RUN_STOPPED"];
         let started = ["INSECURE_CONFIG", "RUN_NOT_FOUND", "TOOL_NOT_FOUND"];
@@ -149,22 +165,34 @@ mod tests {
         "LEFT_OUT",
     ];
 
+    /// Words in capitals in our sources that are no codes: names of the environment.
+    fn is_no_code(word: &str) -> bool {
+        let prefixes = ["GEARMESH_", "CARGO_", "CLICOLOR_", "NO_COLOR"];
+        prefixes.iter().any(|prefix| word.starts_with(prefix))
+    }
+
     /// The codes that the sources of a folder report, with `report.error("CODE", ..)` and
     /// the like: words in capitals that stand alone in quotes.
-    fn codes_of(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                codes_of(&path, found);
-                continue;
+    fn codes_of(path: &Path, found: &mut BTreeSet<String>) {
+        if path.is_dir() {
+            for entry in std::fs::read_dir(path).unwrap() {
+                codes_of(&entry.unwrap().path(), found);
             }
-            let text = std::fs::read_to_string(&path).unwrap();
-            let tested = text.find("#[cfg(test)]").unwrap_or(text.len());
-            for word in text[..tested].split('"').skip(1).step_by(2) {
-                let capital = |c: char| c.is_ascii_uppercase() || c == '_';
-                if word.contains('_') && word.len() > 4 && word.chars().all(capital) {
-                    found.insert(word.to_owned());
-                }
+            return;
+        }
+        if path.ends_with("tests.rs") || path.parent().is_some_and(|p| p.ends_with("tests")) {
+            return;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        let tested = text.find("#[cfg(test)]").unwrap_or(text.len());
+        for word in text[..tested].split('"').skip(1).step_by(2) {
+            let capital = |c: char| c.is_ascii_uppercase() || c == '_';
+            if word.contains('_')
+                && word.len() > 4
+                && word.chars().all(capital)
+                && !is_no_code(word)
+            {
+                found.insert(word.to_owned());
             }
         }
     }
@@ -172,10 +200,16 @@ mod tests {
     #[test]
     fn every_code_of_files_faults_and_rules_is_explained() {
         let catalog = built_in().unwrap();
-        let mut codes = std::collections::BTreeSet::new();
-        let workflow = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflow/src");
-        codes_of(&workflow, &mut codes);
-        codes.insert("WORKFLOW_SIMILAR".to_owned());
+        let mut codes = BTreeSet::new();
+        // Where errors are made that have no proto: files, this program, its start.
+        for place in [
+            "libs/workflow/src",
+            "libs/cli/src",
+            "services/gearmesh/src",
+            "services/identity/src/init.rs",
+        ] {
+            codes_of(&tree().join(place), &mut codes);
+        }
         assert!(
             codes.contains("UNKNOWN_KEY") && codes.len() > 20,
             "{codes:?}"

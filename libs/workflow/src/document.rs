@@ -67,7 +67,9 @@ impl<'a> Document<'a> {
             };
             let message = format!("`vault://{vault}/{secret}` does not exist");
             let diagnostic = report.warning("SECRET_NOT_FOUND", tree.span, message);
-            diagnostic.hint(format!("`gearmesh vault set {vault}/{secret}` stores it"));
+            diagnostic.hint(format!(
+                "`gearmesh vault set --vault-name {vault} --credential-name {secret} --params -` stores it, with {{\"value\": \"..\"}} on standard input"
+            ));
         });
         report.finish().1
     }
@@ -183,7 +185,9 @@ tasks:
         );
         assert_eq!(
             missing[0].hints,
-            ["`gearmesh vault set demo/hook` stores it"]
+            [
+                "`gearmesh vault set --vault-name demo --credential-name hook --params -` stores it, with {\"value\": \"..\"} on standard input"
+            ]
         );
     }
 

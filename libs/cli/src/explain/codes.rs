@@ -1,7 +1,7 @@
 //! What the codes of this program and of workflow files mean.
 
 /// What the codes of this program and of workflow files mean, with the remedy. Those of
-/// tools are in the catalogue.
+/// tools are in the catalogue; a code that is in both means something of its own here.
 pub(super) const OWN: &[(&str, &str)] = &[
     (
         "USAGE",
@@ -56,6 +56,22 @@ pub(super) const OWN: &[(&str, &str)] = &[
         "The mesh in this process did not start; the message says why. Mostly a folder or file cannot be used.",
     ),
     (
+        "ALREADY_INITIALIZED",
+        "What `gearmesh init` would make is there, and it writes over nothing. Name another folder with --folder, take what is there away yourself, or give --if-absent.",
+    ),
+    (
+        "CA_UNUSABLE",
+        "The CA of the folder cannot be used; the message says which file is wrong. Put it back as `gearmesh init` made it, or make a mesh in another folder.",
+    ),
+    (
+        "FILE_UNUSABLE",
+        "A file or folder that `gearmesh init` needs cannot be read or written. Look at its permissions and the space that is left.",
+    ),
+    (
+        "CERTIFICATE_NOT_RENEWED",
+        "The identity engine gave no fresh certificate; the message says why. See that it runs, and that the credential of the client has not ended.",
+    ),
+    (
         "INTERRUPTED",
         "Ctrl-C ended the command. A run that was watched goes on; `gearmesh run watch` follows it again.",
     ),
@@ -77,7 +93,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ),
     (
         "INPUT_INVALID",
-        "An input is missing, unknown or of the wrong type. `gearmesh plan` shows what the workflow takes.",
+        "An input is missing, unknown or of the wrong type. `gearmesh workflow show` tells what a stored workflow takes; a file has it under `inputs`.",
     ),
     (
         "UNKNOWN_CODE",
@@ -180,6 +196,10 @@ pub(super) const OWN: &[(&str, &str)] = &[
         "No engine that can be reached has this tool. `gearmesh tool list` shows all.",
     ),
     (
+        "ENGINE_NOT_FOUND",
+        "No engine has this name. `gearmesh tool list` shows all tools, each with its engine before the full stop.",
+    ),
+    (
         "MISSING_PARAM",
         "A tool needs a parameter that the task does not give. `gearmesh tool show` lists them.",
     ),
@@ -196,20 +216,12 @@ pub(super) const OWN: &[(&str, &str)] = &[
         "A secret stands in the file as plain text, where everyone who reads the file sees it.",
     ),
     (
-        "NOT_IMPLEMENTED",
-        "The language has this, but it is not built yet. It is refused so that it is never silently left out.",
-    ),
-    (
         "LEFT_OUT",
         "A task was left out since only a part of the workflow was to run: `--from`, `--until`, `--only`, or `run retry`.",
     ),
     (
         "NOT_FORMATTED",
         "`gearmesh workflow fmt` has no form for what the file does: it is JSON, or uses anchors, tags or other rare notations of YAML. The file is as it was.",
-    ),
-    (
-        "TEST_INVALID",
-        "A test file cannot be read; the message says where and what was expected.",
     ),
     (
         "UNUSED_INPUT",
@@ -225,11 +237,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     ),
     (
         "SECRET_NOT_FOUND",
-        "A reference names a secret that is not there, or is none of `secrets` of the file. Store it with `gearmesh vault put`, or correct its name.",
-    ),
-    (
-        "CONNECTION_NOT_FOUND",
-        "No connection of this name is stored. Look at its spelling, or add it to the settings of its engine.",
+        "A reference names a secret that is not there, or is none of `secrets` of the file. Store it with `gearmesh vault set`, or correct its name.",
     ),
     (
         "CONNECTION_FAILED",
@@ -250,10 +258,6 @@ pub(super) const OWN: &[(&str, &str)] = &[
     (
         "SCHEDULE_LEFT_OUT",
         "The schedule of the document is not taken over, since the document says that it is not in use.",
-    ),
-    (
-        "INVALID_PARAMETERS",
-        "The parameters of a tool or of a request are wrong as a whole; the message says what was expected.",
     ),
     (
         "WORKFLOW_SIMILAR",
