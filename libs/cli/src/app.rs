@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Parser;
 use gearmesh_catalog::Catalog;
@@ -20,6 +19,8 @@ use crate::client::{Client, built_in, catalog_of};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::globals::Globals;
+use crate::host::{PEER_LOOK, PEER_MAX};
+use crate::limit::Limit;
 use crate::output::{Format, Output};
 use crate::run_args::RunArgs;
 use crate::starter::Starter;
@@ -38,6 +39,7 @@ pub(crate) struct App {
     pub(crate) output: Output,
     /// The server that was named, or that serves this folder.
     pub(crate) server: Option<String>,
+    begun: Instant,
 }
 
 /// Parses the command line of the process, does what it says, and gives the exit code.
@@ -61,12 +63,26 @@ pub fn main(starter: Starter) -> ExitCode {
     }
 }
 
-/// How long work is taken from one mesh of the folder to the next, each of which ends in
-/// the moment in which it is found, before it is given up: as long as one may drain.
-const PEERS_MAX: Duration = Duration::from_secs(10);
+/// Whether work whose mesh goes away under it is done at the next of the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// It might do a second time what it has done.
+    Never,
+    /// It only looks: as long as nothing of what it found is written.
+    Unwritten,
+    /// It goes on where it was.
+    Always,
+}
 
-/// Time between two looks for a mesh.
-const PEERS_LOOK: Duration = Duration::from_millis(25);
+impl Again {
+    /// Of a command that only looks, or does not.
+    fn of_look(look: bool) -> Self {
+        match look {
+            true => Self::Unwritten,
+            false => Self::Never,
+        }
+    }
+}
 
 /// How many threads a command needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +100,13 @@ impl App {
             starter,
             globals,
             server: None,
+            begun: Instant::now(),
         }
+    }
+
+    /// When the command must have ended.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        Limit::of(self.begun, self.globals.timeout)
     }
 
     fn dispatch(&mut self, command: Command) -> Result<Exit, Error> {
@@ -101,12 +123,14 @@ impl App {
                 rewrite::convert(self, &file, to.as_deref())
             }
             Command::Workflow(WorkflowCommand::Fmt(args)) => rewrite::fmt(self, &args),
-            Command::Workflow(command) => self.patiently(command.is_look(), |app| {
-                block_on(app.threads(), workflow::command(app, command.clone()))
-            }),
-            Command::Approval(command) => self.patiently(command.is_look(), |app| {
-                block_on(app.threads(), approval::command(app, command.clone()))
-            }),
+            Command::Workflow(command) => self
+                .patiently(Again::of_look(command.is_look()), |app| {
+                    block_on(app.threads(), workflow::command(app, command.clone()))
+                }),
+            Command::Approval(command) => self
+                .patiently(Again::of_look(command.is_look()), |app| {
+                    block_on(app.threads(), approval::command(app, command.clone()))
+                }),
             Command::Schedule(command) => {
                 self.find_server()?;
                 self.log("error");
@@ -169,7 +193,7 @@ impl App {
     fn test(&mut self, args: &TestArgs) -> Result<Exit, Error> {
         self.choose(args.format == Some(TestFormat::Json), args.format.is_some());
         let pairs = testing::find(&args.what)?;
-        self.patiently(true, |app| {
+        self.patiently(Again::Unwritten, |app| {
             block_on(app.threads(), testing::test(app, &pairs, args))
         })
     }
@@ -199,35 +223,38 @@ impl App {
         let later = request::flags(&mut args)?;
         self.add_globals(later);
         if let Some(command) = args.command {
-            return self.patiently(command.is_look(), |app| {
+            return self.patiently(Again::of_look(command.is_look()), |app| {
                 block_on(app.threads(), runs::command(app, command.clone()))
             });
         }
         self.find_server()?;
-        let request = request::prepare(self, args)?;
+        let mut request = request::prepare(self, args)?;
         // The request has a key, so another mesh of the folder answers the same run.
-        self.patiently(true, |app| block_on(app.threads(), run::run(app, &request)))
+        self.patiently(Again::Always, |app| {
+            block_on(app.threads(), run::run(app, &mut request))
+        })
     }
 
     /// Does work at the mesh of the folder. When the process that served it ends in that
     /// moment, what may be done `again` is done at the next.
     fn patiently(
         &mut self,
-        again: bool,
+        again: Again,
         mut work: impl FnMut(&mut Self) -> Result<Exit, Error>,
     ) -> Result<Exit, Error> {
         self.find_server()?;
         self.log("error");
-        let deadline = Instant::now() + PEERS_MAX;
+        let deadline = Instant::now() + PEER_MAX;
         loop {
             match work(self) {
                 Err(error)
-                    if again
+                    if (again == Again::Always
+                        || again == Again::Unwritten && !self.output.has_written())
                         && self.globals.server.is_none()
                         && error.is_departure()
                         && Instant::now() < deadline =>
                 {
-                    std::thread::sleep(PEERS_LOOK);
+                    std::thread::sleep(PEER_LOOK);
                     self.find_server()?;
                 }
                 other => return other,
@@ -313,7 +340,7 @@ impl App {
             return futures::executor::block_on(work(self, &checker));
         };
         block_on(Threads::One, async {
-            let checker = Checker::Server(Client::of_runs(&url, self.globals.timeout)?);
+            let checker = Checker::Server(Client::of_runs(&url, self.limit())?);
             work(self, &checker).await
         })
     }

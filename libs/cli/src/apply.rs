@@ -14,7 +14,7 @@ use crate::file::WorkflowFile;
 use crate::output::Output;
 use crate::report;
 use crate::style::Tone;
-use crate::text::{count, field, printable};
+use crate::text::{count, field, list, number, printable};
 use crate::validate::expand;
 use crate::workflow::{changes, get};
 use crate::workflow_args::ApplyArgs;
@@ -85,12 +85,9 @@ pub(crate) async fn apply(app: &mut App, client: &Client, args: ApplyArgs) -> Re
         };
         if app.output.for_people() {
             if let Some(stored) = stored {
-                let version = stored.get("version").and_then(Value::as_u64);
-                app.output.data(&printable(&format!(
-                    "{}  v{} stored",
-                    item.name,
-                    version.unwrap_or_default()
-                )))?;
+                let version = number(&stored, "version");
+                let text = format!("{}  v{version} stored", item.name);
+                app.output.data(&printable(&text))?;
             }
         } else {
             told.push(to_json(item, stored.as_ref()));
@@ -174,7 +171,7 @@ async fn compare(client: &Client, name: &str, file: &str, text: &str) -> Result<
             help: format!("gearmesh workflow restore {name}, then apply again"),
         });
     }
-    let version = stored.get("version").and_then(Value::as_u64).unwrap_or(0);
+    let version = number(&stored, "version");
     if field(&stored, "source") == text {
         return Ok(Change::Unchanged { version });
     }
@@ -195,10 +192,8 @@ async fn compare(client: &Client, name: &str, file: &str, text: &str) -> Result<
 /// What an answer says of stored workflows that are much alike; the other warnings are
 /// those that checking has told.
 fn alike(answer: &Value) -> Vec<String> {
-    let warnings = answer.get("warnings").and_then(Value::as_array);
+    let warnings = list(answer, "warnings").iter();
     warnings
-        .into_iter()
-        .flatten()
         .filter(|warning| field(warning, "code") == SIMILAR)
         .map(|warning| printable(field(warning, "message")).into_owned())
         .collect()

@@ -4,13 +4,13 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::args::pair;
+use crate::args::{Many, pair};
 use crate::client::Client;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::{self, Wants};
 use crate::output::Output;
-use crate::text::{count, field, printable, shorten};
+use crate::text::{count, field, joined, number, printable, shorten};
 use crate::{params, runs, table};
 
 /// The RPC of an answer, which is for people alone and so no tool.
@@ -31,12 +31,8 @@ pub(crate) enum ApprovalCommand {
         /// Only questions of this run, or of `last`
         #[arg(long)]
         run: Option<String>,
-        /// Most questions that are shown
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=200))]
-        limit: u32,
-        /// Show all
-        #[arg(long, conflicts_with = "limit")]
-        all: bool,
+        #[command(flatten)]
+        many: Many,
     },
     /// All about a question
     #[command(aliases = ["get", "describe"])]
@@ -96,13 +92,12 @@ async fn perform(
     client: &Client,
 ) -> Result<(), Error> {
     match command {
-        ApprovalCommand::List { run, limit, all } => {
+        ApprovalCommand::List { run, many } => {
             let run = match run {
                 Some(run) => runs::resolve(client, run).await?,
                 None => String::new(),
             };
-            let most = if all { usize::MAX } else { limit as usize };
-            let (questions, more) = questions(client, &run, most).await?;
+            let (questions, more) = questions(client, &run, many.most()).await?;
             list(output, &questions, more)
         }
         ApprovalCommand::Show { id } => {
@@ -181,7 +176,7 @@ fn told(output: &mut Output, id: &str, answer: &Value) -> Result<(), Error> {
         answer["approvalId"] = id.into();
         return output.list_one(&answer, "approvalId");
     }
-    let missing = answer.get("missing").and_then(Value::as_u64).unwrap_or(0);
+    let missing = number(answer, "missing");
     let mut text = format!("{id}  {}", field(answer, "status"));
     if missing > 0 {
         let people = if missing == 1 { "person" } else { "people" };
@@ -207,7 +202,7 @@ fn list(output: &mut Output, questions: &[Value], more: bool) -> Result<(), Erro
                 cell(question, "approvalId"),
                 cell(question, "workflow"),
                 shorten(&message, MESSAGE_MAX).into_owned(),
-                texts(question, "approvers"),
+                joined(question, "approvers", ", "),
                 cell(question, "since"),
             ]
         })
@@ -221,12 +216,6 @@ fn list(output: &mut Output, questions: &[Value], more: bool) -> Result<(), Erro
 }
 
 fn describe(question: &Value) -> String {
-    let number = |name: &str| {
-        question
-            .get(name)
-            .and_then(Value::as_u64)
-            .unwrap_or_default()
-    };
     let mut rows = vec![
         ("asks", printable(field(question, "message")).into_owned()),
         ("run", printable(field(question, "runId")).into_owned()),
@@ -235,12 +224,13 @@ fn describe(question: &Value) -> String {
             printable(field(question, "workflow")).into_owned(),
         ),
         ("task", printable(field(question, "task")).into_owned()),
-        ("who", texts(question, "approvers")),
+        ("who", joined(question, "approvers", ", ")),
     ];
-    if number("quorum") > 1 {
-        rows.push(("needed", count(number("quorum"), "answer")));
+    let quorum = number(question, "quorum");
+    if quorum > 1 {
+        rows.push(("needed", count(quorum, "answer")));
     }
-    let by = texts(question, "by");
+    let by = joined(question, "by", ", ");
     if !by.is_empty() {
         rows.push(("agreed", by));
     }
@@ -268,17 +258,6 @@ fn describe(question: &Value) -> String {
         rows.map(|(name, value)| vec![name.to_owned(), value])
             .collect(),
     )
-}
-
-/// A list of texts, with commas between them.
-fn texts(value: &Value, name: &str) -> String {
-    let list = value.get(name).and_then(Value::as_array);
-    let texts: Vec<&str> = list
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    printable(&texts.join(", ")).into_owned()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::workflow_args::WorkflowCommand;
     max_term_width = 120
 )]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failure, 2 usage, 3 not valid, 5 not found, 6 conflict, 7 run failed,\n8 not finished, 9 no server, 10 run partial, 11 refused by policy, 130 Ctrl-C"
+    after_help = "Exit codes: 0 done, 1 failure, 2 usage, 3 not valid, 4 login, 5 not found, 6 conflict,\n7 run failed, 8 not finished, 9 no server, 10 run partial, 11 refused by policy, 130 Ctrl-C"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -348,6 +348,27 @@ pub(crate) enum McpCommand {
         #[arg(long, required = true)]
         stdio: bool,
     },
+}
+
+/// How much of a list is shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Many {
+    /// Most that are shown
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub(crate) limit: u32,
+    /// Show all
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+}
+
+impl Many {
+    /// Most that are shown.
+    pub(crate) fn most(&self) -> usize {
+        match self.all {
+            true => usize::MAX,
+            false => self.limit as usize,
+        }
+    }
 }
 
 /// `KEY=VALUE`.

@@ -14,16 +14,19 @@ use crate::output::Output;
 use crate::table;
 use crate::text::{field, printable};
 
-/// Lists what a run has kept.
+/// Lists what a run has kept: all of it, since a run keeps little and a list that ends
+/// early looks whole.
 pub(crate) async fn list(output: &mut Output, client: &Client, run: &str) -> Result<(), Error> {
-    let answer = client
-        .call(
+    let params = json!({"runId": run});
+    let (artifacts, _) = client
+        .pages(
             "orchestrator.list_artifacts",
-            json!({"runId": run, "pageSize": 200}),
+            params,
+            "artifacts",
+            usize::MAX,
         )
         .await?;
-    let artifacts = answer.get("artifacts").and_then(Value::as_array);
-    show(output, artifacts.map_or(&[][..], Vec::as_slice))
+    show(output, &artifacts)
 }
 
 fn show(output: &mut Output, artifacts: &[Value]) -> Result<(), Error> {

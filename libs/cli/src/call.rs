@@ -102,7 +102,7 @@ async fn at(
     found.rename(&mut params);
     let params = Value::Object(params);
     confirm(app, &tool, &params)?;
-    let client = Client::with(place.url(), catalog.clone(), app.globals.timeout)?;
+    let client = Client::with(place.url(), catalog.clone(), app.limit())?;
     if tool.client_streaming {
         return Err(Error::usage(format!(
             "`{}` takes a stream of requests, which a command line cannot give",

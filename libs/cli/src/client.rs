@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::Stream;
 use gearmesh_api::DESCRIPTORS;
@@ -13,6 +12,7 @@ use tonic::Status;
 
 use crate::access;
 use crate::error::Error;
+use crate::limit::Limit;
 use crate::text::field;
 
 /// Items that are asked for at once, the most that a page of the orchestrator has.
@@ -24,7 +24,8 @@ pub(crate) struct Client {
     url: String,
     link: Link,
     catalog: Arc<Catalog>,
-    timeout: Option<Duration>,
+    /// When the command must have ended.
+    limit: Option<Limit>,
 }
 
 /// Messages of a stream as they come.
@@ -41,35 +42,39 @@ pub(crate) fn built_in() -> Result<Catalog, Error> {
 impl Client {
     /// A client that knows the tools of orchestrator, scheduler and vault. Connects at the
     /// first call.
-    pub(crate) fn of_runs(url: &str, timeout: Option<Duration>) -> Result<Self, Error> {
+    pub(crate) fn of_runs(url: &str, limit: Option<Limit>) -> Result<Self, Error> {
         let catalog = Catalog::build(&[Source {
             descriptors: DESCRIPTORS,
             engines: Engines::Only(&["orchestrator", "scheduler", "vault"]),
         }])?;
-        Self::with(url, Arc::new(catalog), timeout)
+        Self::with(url, Arc::new(catalog), limit)
     }
 
     /// A client that knows the tools of this catalogue.
     pub(crate) fn with(
         url: &str,
         catalog: Arc<Catalog>,
-        timeout: Option<Duration>,
+        limit: Option<Limit>,
     ) -> Result<Self, Error> {
-        Ok(Self::over(url, access::link(url)?, catalog, timeout))
+        Ok(Self::over(url, access::link(url)?, catalog, limit))
     }
 
     /// A client over a link of the caller's.
-    pub(crate) fn over(
-        url: &str,
-        link: Link,
-        catalog: Arc<Catalog>,
-        timeout: Option<Duration>,
-    ) -> Self {
+    pub(crate) fn over(url: &str, link: Link, catalog: Arc<Catalog>, limit: Option<Limit>) -> Self {
         Self {
             url: url.to_owned(),
             link,
             catalog,
-            timeout,
+            limit,
+        }
+    }
+
+    /// A call that ends with the command.
+    fn in_time(&self, key: Option<String>) -> Call {
+        Call {
+            key,
+            timeout: self.limit.map(|limit| limit.left()),
+            ..Call::default()
         }
     }
 
@@ -98,11 +103,7 @@ impl Client {
             message: format!("no RPC `{path}`"),
             help: None,
         })?;
-        let call = Call {
-            timeout: self.timeout,
-            ..Call::default()
-        };
-        invoke_rpc(&self.link, rpc, params, &call)
+        invoke_rpc(&self.link, rpc, params, &self.in_time(None))
             .await
             .map_err(|status| self.failed(&status))
     }
@@ -114,12 +115,7 @@ impl Client {
         params: Value,
         key: Option<String>,
     ) -> Result<Value, Error> {
-        let call = Call {
-            key,
-            timeout: self.timeout,
-            ..Call::default()
-        };
-        invoke(&self.link, tool, params, &call)
+        invoke(&self.link, tool, params, &self.in_time(key))
             .await
             .map_err(|status| self.failed(&status))
     }

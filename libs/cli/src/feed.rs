@@ -31,17 +31,19 @@ struct Feed {
     ended: bool,
 }
 
-/// The events of a run from its start up to the one that ends it.
+/// The events of a run from behind a cursor, empty for its start, up to the one that
+/// ends it.
 ///
 /// A broken stream is taken up again behind the last event that came.
 pub(crate) fn events(
     client: Client,
     run: &str,
+    after: &str,
 ) -> impl Stream<Item = Result<Value, Error>> + Send + use<> {
     let feed = Feed {
         client,
         run: run.to_owned(),
-        after: String::new(),
+        after: after.to_owned(),
         messages: None,
         failures: 0,
         ended: false,
@@ -133,7 +135,7 @@ mod tests {
             .unwrap()
             .port();
         let client = Client::of_runs(&format!("http://127.0.0.1:{port}"), None).unwrap();
-        let all: Vec<_> = events(client, "run_36zn0sv00pg07").collect().await;
+        let all: Vec<_> = events(client, "run_36zn0sv00pg07", "").collect().await;
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].as_ref().unwrap_err().exit(), Exit::Unreachable);
     }

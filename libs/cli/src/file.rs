@@ -7,7 +7,10 @@ use gearmesh_workflow::{Diagnostic, Dialect, Edit, FILE_MAX, Location, Severity,
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::text::field;
+use crate::text::{self, field};
+
+/// Ends of the names of workflow files.
+pub(crate) const WORKFLOWS: [&str; 3] = [".workflow.yaml", ".workflow.yml", ".workflow.json"];
 
 /// Name that stands for standard input.
 const STDIN: &str = "-";
@@ -106,8 +109,7 @@ impl WorkflowFile {
     /// A fault as a server tells it, with its place in this text.
     pub(crate) fn diagnostic(&self, told: &Value, severity: Severity) -> Diagnostic {
         let number = |value: &Value, name: &str| {
-            let n = value.get(name).and_then(Value::as_u64).unwrap_or_default();
-            usize::try_from(n).unwrap_or(usize::MAX)
+            usize::try_from(text::number(value, name)).unwrap_or(usize::MAX)
         };
         let (line, column, length) = (
             number(told, "line"),
@@ -160,11 +162,8 @@ impl WorkflowFile {
         list: &str,
         severity: Severity,
     ) -> Vec<Diagnostic> {
-        let told = answer.get(list).and_then(Value::as_array);
-        told.into_iter()
-            .flatten()
-            .map(|one| self.diagnostic(one, severity))
-            .collect()
+        let told = text::list(answer, list).iter();
+        told.map(|one| self.diagnostic(one, severity)).collect()
     }
 
     /// The byte of a line and column, both from 1.

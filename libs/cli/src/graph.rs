@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::markup::escape;
-use crate::text::{field, printable, shorten};
+use crate::text::{field, list, number, printable, shorten};
 
 /// A task as it is drawn.
 #[derive(Debug)]
@@ -26,8 +26,7 @@ struct Edge<'a> {
 }
 
 fn nodes(plan: &Value) -> Vec<Node<'_>> {
-    let tasks = plan.get("tasks").and_then(Value::as_array);
-    let tasks = tasks.into_iter().flatten();
+    let tasks = list(plan, "tasks").iter();
     tasks
         .map(|task| Node {
             id: field(task, "id"),
@@ -237,14 +236,9 @@ pub(crate) fn svg(plan: &Value) -> String {
 /// The ids of a graph by level.
 fn levels<'a>(plan: &'a Value, graph: &str) -> Vec<Vec<&'a str>> {
     let mut levels: Vec<Vec<&str>> = Vec::new();
-    let tasks = plan.get("tasks").and_then(Value::as_array);
-    for task in tasks
-        .into_iter()
-        .flatten()
-        .filter(|t| field(t, "within") == graph)
-    {
-        let level = task.get("level").and_then(Value::as_u64).unwrap_or(0);
-        let level = usize::try_from(level).unwrap_or(0);
+    let tasks = list(plan, "tasks").iter();
+    for task in tasks.filter(|task| field(task, "within") == graph) {
+        let level = usize::try_from(number(task, "level")).unwrap_or(0);
         // Levels have no holes; a task of a plan that has is put into the last.
         let level = level.min(levels.len());
         match levels.get_mut(level) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use crate::app::App;
 use crate::client::Client;
@@ -12,17 +12,19 @@ use crate::exit::Exit;
 use crate::feed;
 use crate::globals::Globals;
 use crate::interrupts::Interrupts;
+use crate::limit::reached;
 use crate::output::Output;
 use crate::report;
 use crate::server;
 use crate::starter::{StartError, StartOptions, Started, Starter};
 use crate::text::{count, field, printable};
 
-/// How long a process that holds the folder may take until it serves or lets go.
-const PEER_MAX: Duration = Duration::from_secs(10);
+/// How long a process that holds the folder may take until it serves or lets go, and how
+/// long work is taken from one such process to the next: as long as one may drain.
+pub(crate) const PEER_MAX: Duration = Duration::from_secs(10);
 
 /// Time between two looks at such a process.
-const PEER_LOOK: Duration = Duration::from_millis(25);
+pub(crate) const PEER_LOOK: Duration = Duration::from_millis(25);
 
 /// Resumed runs that are named; the rest is counted.
 const RESUMED_MAX: usize = 3;
@@ -129,7 +131,7 @@ pub(crate) async fn with_mesh(
     wants: Wants,
     work: impl AsyncFnOnce(&mut App, &Client, &mut Interrupts) -> Result<Exit, Error>,
 ) -> Result<Exit, Error> {
-    let deadline = app.globals.timeout.map(|t| Instant::now() + t);
+    let limit = app.limit();
     let mut interrupts = Interrupts::listen()?;
     let place = match &app.server {
         Some(url) => Place::There(url.clone()),
@@ -144,7 +146,6 @@ pub(crate) async fn with_mesh(
             reach(&app.starter, options).await?
         }
     };
-    let limit = app.globals.timeout.filter(|_| wants.look);
     let client = Client::of_runs(place.url(), limit)?;
     match &place {
         Place::There(url) => heed(app, wants, url)?,
@@ -158,10 +159,10 @@ pub(crate) async fn with_mesh(
     if wants.look {
         tell_left(&client, &mut app.output).await;
         let stopping = stop(started, &mut interrupts);
-        match deadline {
+        tokio::select! {
+            stopped = stopping => stopped?,
             // What is cut off here is taken up like a run whose process was killed.
-            Some(deadline) => timeout_at(deadline, stopping).await.unwrap_or(Ok(()))?,
-            None => stopping.await?,
+            () = reached(limit) => {}
         }
         return result;
     }
@@ -177,7 +178,14 @@ pub(crate) async fn with_mesh(
         }
         Ok(exit) => exit,
     };
-    let left = linger(&client, &mut interrupts, &mut app.output).await;
+    let left = tokio::select! {
+        left = linger(&client, &mut interrupts, &mut app.output) => left,
+        // The command's own work is done; that of others need not end in its time.
+        () = reached(limit) => {
+            app.output.note(&format!("stopping at --timeout; open runs {GO_ON}"));
+            Ok(())
+        }
+    };
     if let Err(error @ Error::Interrupted { .. }) = &left {
         app.output.note(&stopping(error));
     }
@@ -262,7 +270,7 @@ async fn linger(
             ));
             said = true;
         }
-        let mut events = std::pin::pin!(feed::events(client.clone(), run));
+        let mut events = std::pin::pin!(feed::events(client.clone(), run, ""));
         loop {
             tokio::select! {
                 event = futures::StreamExt::next(&mut events) => match event {

@@ -35,12 +35,15 @@ mod host;
 mod init;
 mod interrupts;
 mod keyboard;
+mod limit;
 mod markup;
 mod nearest;
 mod outline;
 mod output;
 mod params;
 mod plan;
+#[cfg(test)]
+mod quoted;
 mod record;
 mod report;
 mod request;

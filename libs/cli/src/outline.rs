@@ -6,7 +6,7 @@ use gearmesh_workflow::{Kind, Source, Workflow, check};
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::text::field;
+use crate::text::{field, number};
 
 /// Which task calls what, and which stands in which group.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +44,7 @@ impl Outline {
             return Self::default();
         };
         let run = run.get("run").unwrap_or(&Value::Null);
-        let version = run.get("version").and_then(Value::as_u64).unwrap_or(0);
+        let version = number(run, "version");
         if version == 0 {
             return Self::default();
         }

@@ -40,6 +40,7 @@ pub(crate) struct Output {
     pub(crate) err_style: Style,
     /// Standard error is a terminal that can be redrawn.
     pub(crate) live: bool,
+    written: bool,
 }
 
 impl std::fmt::Debug for Output {
@@ -60,6 +61,7 @@ impl Output {
             out_style: wishes.style(out.is_terminal()),
             err_style: wishes.style(err.is_terminal()),
             live: err.is_terminal() && !wishes.never,
+            written: false,
             out: Box::new(out),
             err: Box::new(err),
         }
@@ -104,6 +106,7 @@ impl Output {
     /// # Errors
     /// As [`Output::data`].
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.written = true;
         let mut write = || {
             self.out.write_all(bytes)?;
             self.out.flush()
@@ -112,6 +115,11 @@ impl Output {
             io::ErrorKind::BrokenPipe => Error::Closed,
             _ => Error::Output { source },
         })
+    }
+
+    /// Whether any data was written.
+    pub(crate) fn has_written(&self) -> bool {
+        self.written
     }
 
     /// Writes a document: indented, or on one line where each line is one.
@@ -214,6 +222,7 @@ pub(crate) mod capture {
             out_style: Style::default(),
             err_style: Style::default(),
             live: false,
+            written: false,
         };
         (output, out, err)
     }
@@ -240,8 +249,10 @@ mod tests {
     #[test]
     fn data_and_notes_go_apart() {
         let (mut output, out, err) = capture::output(Format::Table);
-        output.data("data").unwrap();
         output.note("note");
+        assert!(!output.has_written());
+        output.data("data").unwrap();
+        assert!(output.has_written());
         output.quiet = true;
         output.note("not heard");
         output.tell("heard");

@@ -77,6 +77,23 @@ pub(crate) fn inputs(
     Ok(reader.out.params)
 }
 
+/// Reads inputs that were given as texts by the same schema.
+pub(crate) fn input_texts(
+    schema: &Value,
+    given: &[(String, String)],
+) -> Result<Map<String, Value>, Error> {
+    let mut values = Map::with_capacity(given.len());
+    for (name, text) in given {
+        let of = schema.get("properties").and_then(|p| p.get(name));
+        let value = typed(of.unwrap_or(&Value::Null), text);
+        if values.insert(name.clone(), value).is_some() {
+            let name = printable(name);
+            return Err(Error::usage(format!("input `{name}` is given twice")));
+        }
+    }
+    Ok(values)
+}
+
 struct Reader<'a> {
     /// Of an object.
     schema: &'a Value,

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::file::WorkflowFile;
 use crate::output::{Format, Output};
 use crate::style::{Style, Tone};
-use crate::text::{count, field, printable};
+use crate::text::{count, field, joined, printable, texts};
 use crate::validate::Checker;
 use crate::{graph, surroundings};
 
@@ -107,9 +107,7 @@ fn show(output: &mut Output, plan: &Value) -> Result<(), Error> {
             let text = render(plan, output.out_style);
             output.data(&text)
         }
-        Format::Name => {
-            texts(plan.get("criticalPath")).try_for_each(|id| output.data(&printable(id)))
-        }
+        Format::Name => texts(plan, "criticalPath").try_for_each(|id| output.data(&printable(id))),
         Format::Json | Format::Ndjson => output.document(plan),
     }
 }
@@ -152,7 +150,9 @@ fn render(plan: &Value, style: Style) -> String {
     )];
     for (number, level) in levels.iter().enumerate() {
         lines.push(style.paint(Tone::Quiet, &format!("level {number}")));
-        for task in texts(Some(level)).filter_map(|id| by_id.get(id)) {
+        let ids = level.as_array().into_iter().flatten();
+        let ids = ids.filter_map(Value::as_str);
+        for task in ids.filter_map(|id| by_id.get(id)) {
             let needs = needs.get(field(task, "id")).map_or(&[][..], Vec::as_slice);
             lines.push(row(task, needs, widths));
         }
@@ -170,8 +170,8 @@ fn render(plan: &Value, style: Style) -> String {
         let needs = needs.get(field(task, "id")).map_or(&[][..], Vec::as_slice);
         lines.push(row(task, needs, widths));
     }
-    let path: Vec<&str> = texts(plan.get("criticalPath")).collect();
-    lines.push(format!("longest path: {}", printable(&path.join(" -> "))));
+    let path = joined(plan, "criticalPath", " -> ");
+    lines.push(format!("longest path: {path}"));
     lines.extend(surroundings::lines(plan, style));
     lines.join("\n")
 }
@@ -192,22 +192,12 @@ fn row(task: &Value, needs: &[String], (id_width, tool_width): (usize, usize)) -
     if !needs.is_empty() {
         line.push_str(&format!("  after {}", printable(&needs.join(", "))));
     }
-    let dynamic: Vec<&str> = texts(task.get("dynamic")).collect();
+    let dynamic = joined(task, "dynamic", ", ");
     if !dynamic.is_empty() {
-        line.push_str(&format!(
-            "   at run time: {}",
-            printable(&dynamic.join(", "))
-        ));
+        line.push_str(&format!("   at run time: {dynamic}"));
     }
     line.truncate(line.trim_end().len());
     line
-}
-
-fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
-    list.and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::client::{Client, built_in};
 use crate::error::Error;
 use crate::file::WorkflowFile;
+use crate::follow::Progress;
 use crate::globals::Globals;
 use crate::nearest::nearest;
 use crate::outline::Outline;
@@ -29,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) watch: Option<Watch>,
     pub(crate) demo: bool,
     pub(crate) record: Option<PathBuf>,
+    /// How far the run was watched, once it is.
+    pub(crate) progress: Option<Progress>,
 }
 
 /// What runs.
@@ -66,13 +69,15 @@ struct Later {
 /// Takes the flags of the command out of what stands behind the first input; what is left
 /// are the inputs.
 pub(crate) fn flags(args: &mut RunArgs) -> Result<Globals, Error> {
-    if args.rest.is_empty() {
-        return Ok(Globals::default());
+    let mut globals = Globals::default();
+    if !args.rest.is_empty() {
+        let (later, rest) = words::split_off::<Later>(std::mem::take(&mut args.rest))?;
+        args.flags = std::mem::take(&mut args.flags).with(later.flags);
+        args.rest = rest;
+        globals = later.globals;
     }
-    let (later, rest) = words::split_off::<Later>(std::mem::take(&mut args.rest))?;
-    args.flags = std::mem::take(&mut args.flags).with(later.flags);
-    args.rest = rest;
-    Ok(later.globals)
+    args.flags.check()?;
+    Ok(globals)
 }
 
 /// What can be found wrong without a server is told before one is started.
@@ -121,6 +126,7 @@ pub(crate) fn prepare(app: &App, args: RunArgs) -> Result<Request, Error> {
         watch: flags.watch,
         demo: !flags.no_demo,
         record: flags.record,
+        progress: None,
     };
     request.bind()?;
     Ok(request)
@@ -169,7 +175,7 @@ struct Given {
 }
 
 /// Flags of `run` that an unknown one may have been meant to be.
-const FLAGS: [&str; 13] = [
+pub(crate) const FLAGS: [&str; 13] = [
     "watch",
     "input",
     "inputFile",
@@ -200,47 +206,32 @@ impl Given {
         Ok(given)
     }
 
-    /// The inputs by a schema, which the server checks.
+    /// The inputs by a schema, which the server checks: what the command line says wins
+    /// over what the file says.
     fn by_schema(&self, name: &str, schema: &Value) -> Result<Map<String, Value>, Error> {
-        let mut values = self.values.clone();
-        for (input, text) in &self.texts {
-            let of = schema.pointer("/properties").and_then(|p| p.get(input));
-            let value = params::typed(of.unwrap_or(&Value::Null), text);
-            values.insert(input.clone(), value);
+        let mut typed = params::input_texts(schema, &self.texts)?;
+        for (input, value) in params::inputs(name, schema, &FLAGS, &self.words)? {
+            if typed.insert(input.clone(), value).is_some() {
+                let input = printable(&input);
+                return Err(Error::usage(format!("input `{input}` is given twice")));
+            }
         }
-        values.extend(params::inputs(name, schema, &FLAGS, &self.words)?);
+        let mut values = self.values.clone();
+        values.extend(typed);
         Ok(values)
     }
 
-    /// The inputs as the workflow declares them: only those that were given, so that
-    /// the server fills in the rest by the same rules for every caller.
+    /// As [`Given::by_schema`], checked: only those that were given, so that the server
+    /// fills in the rest by the same rules for every caller.
     fn by_workflow(&self, workflow: &Workflow) -> Result<Map<String, Value>, Error> {
-        let mut values = self.values.clone();
-        let overridden = |name: &str| self.texts.iter().any(|(given, _)| given == name);
-        values.retain(|name, _| !overridden(name));
-        values.extend(params::inputs(
-            &workflow.name,
-            &schema(&workflow.inputs),
-            &FLAGS,
-            &self.words,
-        )?);
-        let mut all = self.texts.clone();
-        all.extend(values.iter().map(|(name, value)| match value {
-            Value::String(text) => (name.clone(), text.clone()),
-            other => (name.clone(), other.to_string()),
-        }));
-        let mut bound = workflow.bind_input_texts(&all).map_err(Error::Inputs)?;
-        for (name, _) in &self.texts {
-            if let Some(value) = bound.shift_remove(name) {
-                values.insert(name.clone(), value);
-            }
-        }
+        let values = self.by_schema(&workflow.name, &schema(&workflow.inputs))?;
+        workflow.bind_inputs(&values).map_err(Error::Inputs)?;
         Ok(values)
     }
 }
 
 /// The inputs as a JSON Schema of an object.
-fn schema(inputs: &[InputSpec]) -> Value {
+pub(crate) fn schema(inputs: &[InputSpec]) -> Value {
     let properties: Map<String, Value> = inputs
         .iter()
         .map(|input| (input.name.clone(), input.schema.clone()))

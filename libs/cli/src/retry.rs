@@ -11,7 +11,7 @@ use crate::interrupts::Interrupts;
 use crate::output::Output;
 use crate::run;
 use crate::run_args::RetryArgs;
-use crate::text::{count, field, printable};
+use crate::text::{count, field, list, printable, texts};
 
 /// The tool that does a run again.
 const RETRY: &str = "orchestrator.retry_run";
@@ -56,11 +56,6 @@ pub(crate) async fn retry(
     run::watch(app, client, run, args.watch, interrupts).await
 }
 
-fn list<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
-    let list = answer.get(name).and_then(Value::as_array);
-    list.map_or(&[][..], Vec::as_slice)
-}
-
 /// The tasks whose effects happen a second time.
 fn repeats(preview: &Value) -> Vec<String> {
     list(preview, "again")
@@ -89,7 +84,7 @@ fn show(output: &mut Output, preview: &Value) -> Result<(), Error> {
         let line = format!("run     {id}  {effect}");
         lines.push(format!("{}{again}", printable(line.trim_end())));
     }
-    for task in list(preview, "reused").iter().filter_map(Value::as_str) {
+    for task in texts(preview, "reused") {
         lines.push(format!("reused  {}", printable(task)));
     }
     if lines.is_empty() {

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::client::Client;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::follow::{Ending, Limits, document, follow};
+use crate::follow::{Ending, Limits, Progress, document, follow};
 use crate::host::{self, Wants};
 use crate::interrupts::Interrupts;
 use crate::outline::Outline;
@@ -21,7 +21,7 @@ use crate::verdict;
 use crate::viewer::Viewer;
 
 /// Runs a workflow to its end, at the server or in this process.
-pub(crate) async fn run(app: &mut App, request: &Request) -> Result<Exit, Error> {
+pub(crate) async fn run(app: &mut App, request: &mut Request) -> Result<Exit, Error> {
     let wants = Wants {
         demo: request.demo,
         look: false,
@@ -36,7 +36,7 @@ pub(crate) async fn run(app: &mut App, request: &Request) -> Result<Exit, Error>
 async fn start(
     app: &mut App,
     client: &Client,
-    request: &Request,
+    request: &mut Request,
     interrupts: &mut Interrupts,
 ) -> Result<Exit, Error> {
     let foreign = request.is_oktyv() && app.output.format == Format::Json;
@@ -62,10 +62,13 @@ async fn start(
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned();
-    if request.watch.is_none() {
+    if request.watch.is_none() && request.progress.is_none() {
         app.output.note(&format!("{run} started"));
     }
-    let ended = match to_end(app, client, &run, request.watch, outline, interrupts).await? {
+    let progress = request
+        .progress
+        .get_or_insert_with(|| Progress::new(Viewer::of(request.watch, &app.output, outline)));
+    let ended = match to_end(app, client, &run, request.watch, progress, interrupts).await? {
         Ending::Ended(ended) => ended,
         Ending::Left => return left(app, client, &run, request.watch).await,
     };
@@ -90,17 +93,16 @@ async fn to_end(
     client: &Client,
     run: &str,
     watch: Option<Watch>,
-    outline: Outline,
+    progress: &mut Progress,
     interrupts: &mut Interrupts,
 ) -> Result<Ending, Error> {
-    let mut viewer = Viewer::of(watch, &app.output, outline);
     let limits = Limits {
         interrupts,
-        timeout: app.globals.timeout,
+        limit: app.limit(),
         // Who follows a run to see it sees it wait, too.
         until_asked: watch.is_none(),
     };
-    follow(client, run, &mut viewer, limits, &mut app.output).await
+    follow(client, run, progress, limits, &mut app.output).await
 }
 
 fn finish(app: &mut App, ended: &Value, watch: Option<Watch>) -> Result<Exit, Error> {
@@ -175,7 +177,8 @@ pub(crate) async fn watch(
     interrupts: &mut Interrupts,
 ) -> Result<Exit, Error> {
     let outline = Outline::of_run(client, run).await;
-    match to_end(app, client, run, watch, outline, interrupts).await? {
+    let mut progress = Progress::new(Viewer::of(watch, &app.output, outline));
+    match to_end(app, client, run, watch, &mut progress, interrupts).await? {
         Ending::Ended(ended) => finish(app, &ended, watch),
         Ending::Left => left(app, client, run, watch).await,
     }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::args::pair;
+use crate::args::{Many, pair};
+use crate::error::Error;
 
 /// `run FILE|NAME` and the verbs of runs.
 #[derive(Debug, Args)]
@@ -52,18 +53,19 @@ pub(crate) struct RunFlags {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=9))]
     pub(crate) priority: Option<u32>,
     /// Run this task and all that need it, with results of an earlier run for the rest
-    #[arg(long, value_name = "TASK", group = "part")]
+    #[arg(long, value_name = "TASK")]
     pub(crate) from: Option<String>,
     /// Run this task and all that it needs, and nothing else
-    #[arg(long, value_name = "TASK", group = "part")]
+    #[arg(long, value_name = "TASK")]
     pub(crate) until: Option<String>,
     /// Run this task alone, with results of an earlier run for what it needs
-    #[arg(long, value_name = "TASK", group = "part")]
+    #[arg(long, value_name = "TASK")]
     pub(crate) only: Option<String>,
-    /// The earlier run, or `last` [default: the last that ended with this workflow]
-    #[arg(long, value_name = "RUN", requires = "part", conflicts_with = "until")]
+    /// The earlier run of --from or --only, or `last` [default: the last that ended with
+    /// this workflow]
+    #[arg(long, value_name = "RUN")]
     pub(crate) reuse: Option<String>,
-    /// Use each tool's example result in place of a call
+    /// Call nothing: a tool answers its example, or what else its result may be
     #[arg(long)]
     pub(crate) mock: bool,
     /// Write a test case of the run, with its results as mocks, without secrets
@@ -88,6 +90,30 @@ impl RunFlags {
         self.mock |= later.mock;
         self.record = later.record.or(self.record);
         self
+    }
+
+    /// What of these flags goes together, wherever each of them stood.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let parts = [
+            ("--from", &self.from),
+            ("--until", &self.until),
+            ("--only", &self.only),
+        ];
+        let mut given = parts.iter().filter(|(_, task)| task.is_some());
+        let first = given.next().map(|(name, _)| *name);
+        if let (Some(first), Some((second, _))) = (first, given.next()) {
+            return Err(Error::Usage {
+                message: format!("`{first}` and `{second}` do not go together"),
+                help: Some("give the one that names the part to run".to_owned()),
+            });
+        }
+        if self.reuse.is_some() && !["--from", "--only"].contains(&first.unwrap_or_default()) {
+            return Err(Error::Usage {
+                message: "`--reuse` is for a part that needs results of an earlier run".to_owned(),
+                help: Some("give `--from TASK` or `--only TASK` with it".to_owned()),
+            });
+        }
+        Ok(())
     }
 }
 
@@ -208,12 +234,8 @@ pub(crate) struct ListArgs {
     /// Only runs that were started by a task of this run
     #[arg(long, value_name = "RUN")]
     pub(crate) parent: Option<String>,
-    /// Most runs that are shown
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=200))]
-    pub(crate) limit: u32,
-    /// Show all
-    #[arg(long, conflicts_with = "limit")]
-    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) many: Many,
 }
 
 /// `run retry`

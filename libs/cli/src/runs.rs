@@ -10,7 +10,7 @@ use crate::host::{self, Wants};
 use crate::interrupts::Interrupts;
 use crate::output::Output;
 use crate::run_args::{DecideArgs, ListArgs, RunCommand};
-use crate::text::{duration, field, printable};
+use crate::text::{duration, field, list as items, number, printable};
 use crate::{artifacts, data, retry, run, table};
 
 /// Stands for the newest run.
@@ -137,13 +137,8 @@ async fn list(output: &mut Output, client: &Client, args: ListArgs) -> Result<()
             params[name] = value.into();
         }
     }
-    let most = if args.all {
-        usize::MAX
-    } else {
-        args.limit as usize
-    };
     let (runs, more) = client
-        .pages("orchestrator.list_runs", params, "runs", most)
+        .pages("orchestrator.list_runs", params, "runs", args.many.most())
         .await?;
     show(output, &runs, more)
 }
@@ -160,17 +155,15 @@ fn show(output: &mut Output, runs: &[Value], more: bool) -> Result<(), Error> {
     let rows = runs
         .iter()
         .map(|run| {
-            let took = run.get("duration").and_then(Value::as_u64);
-            let version = run.get("version").and_then(Value::as_u64).unwrap_or(0);
             vec![
                 cell(run, "runId"),
-                match version {
+                match number(run, "version") {
                     0 => cell(run, "workflow"),
                     version => format!("{} v{version}", cell(run, "workflow")),
                 },
                 cell(run, "status"),
                 cell(run, "startTime"),
-                duration(took.unwrap_or_default()),
+                duration(number(run, "duration")),
             ]
         })
         .collect();
@@ -188,8 +181,7 @@ fn why(output: &mut Output, run: &str, answer: &Value) -> Result<(), Error> {
     if !output.for_people() {
         return output.list_one(answer, "status");
     }
-    let reasons = answer.get("reasons").and_then(Value::as_array);
-    let reasons = reasons.map_or(&[][..], Vec::as_slice);
+    let reasons = items(answer, "reasons");
     let status = printable(field(answer, "status")).into_owned();
     if reasons.is_empty() {
         return output.data(&format!("{run} is {status} and waits for nothing"));

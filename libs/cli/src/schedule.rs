@@ -11,9 +11,11 @@ use crate::exit::Exit;
 use crate::file::WorkflowFile;
 use crate::host::{self, Wants};
 use crate::output::Output;
+use crate::params;
+use crate::request::schema;
 use crate::schedule_args::{CreateArgs, RuleArgs, ScheduleCommand};
 use crate::table;
-use crate::text::{duration, field, printable};
+use crate::text::{duration, field, list as items, printable, texts};
 
 /// Looks after schedules, at the server or in this process.
 pub(crate) async fn command(app: &mut App, command: ScheduleCommand) -> Result<Exit, Error> {
@@ -110,19 +112,11 @@ fn create(args: CreateArgs) -> Result<Value, Error> {
         (None, Some(workflow)) => workflow.name.clone(),
         (None, None) => file.name.clone(),
     };
-    let mut inputs: Map<String, Value> = Map::new();
-    match workflow {
-        Some(workflow) => {
-            // As the workflow declares them, but only those that were given: the run
-            // fills in the rest when it starts.
-            let mut bound = workflow
-                .bind_input_texts(&args.inputs)
-                .map_err(Error::Inputs)?;
-            for (input, _) in &args.inputs {
-                inputs.extend(bound.shift_remove(input).map(|v| (input.clone(), v)));
-            }
-        }
-        None => inputs.extend(args.inputs.into_iter().map(|(k, v)| (k, v.into()))),
+    let schema = workflow.map(|workflow| schema(&workflow.inputs));
+    let inputs = params::input_texts(&schema.unwrap_or_default(), &args.inputs)?;
+    if let Some(workflow) = workflow {
+        // Only those that were given: the run fills in the rest when it starts.
+        workflow.bind_inputs(&inputs).map_err(Error::Inputs)?;
     }
     let mut params = rule_params(args.rule);
     let mut set = |key: &str, value: Option<String>| {
@@ -169,18 +163,14 @@ fn told(output: &mut Output, answer: &Value) -> Result<(), Error> {
     output.data(&printable(field(&schedule, "name")))?;
     output.note(&printable(field(answer, "meaning")));
     next(output, &schedule);
-    for note in answer
-        .get("notes")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        output.note(&format!(
-            "note  {}",
-            printable(note.as_str().unwrap_or_default())
-        ));
-    }
+    notes(output, answer);
     Ok(())
+}
+
+fn notes(output: &mut Output, answer: &Value) {
+    for note in texts(answer, "notes") {
+        output.note(&format!("note  {}", printable(note)));
+    }
 }
 
 fn next(output: &mut Output, schedule: &Value) {
@@ -198,15 +188,10 @@ fn sentence(output: &mut Output, answer: &Value) -> Result<(), Error> {
     }
 }
 
-fn items(answer: &Value, key: &str) -> Vec<Value> {
-    let items = answer.get(key).and_then(Value::as_array);
-    items.cloned().unwrap_or_default()
-}
-
 fn list(output: &mut Output, answer: &Value) -> Result<(), Error> {
     let schedules = items(answer, "schedules");
     if !output.for_people() {
-        return output.list(&schedules, "name");
+        return output.list(schedules, "name");
     }
     if schedules.is_empty() {
         output.note("no schedules");
@@ -243,7 +228,7 @@ fn list(output: &mut Output, answer: &Value) -> Result<(), Error> {
 fn preview(output: &mut Output, answer: &Value) -> Result<(), Error> {
     let fires = items(answer, "fires");
     if !output.for_people() {
-        return output.list(&fires, "time");
+        return output.list(fires, "time");
     }
     let cell = |fire: &Value, name: &str| printable(field(fire, name)).into_owned();
     let rows = fires.iter().map(|fire| {
@@ -260,19 +245,14 @@ fn preview(output: &mut Output, answer: &Value) -> Result<(), Error> {
         rows.collect(),
     ))?;
     output.note(&printable(field(answer, "meaning")));
-    for note in items(answer, "notes") {
-        output.note(&format!(
-            "note  {}",
-            printable(note.as_str().unwrap_or_default())
-        ));
-    }
+    notes(output, answer);
     Ok(())
 }
 
 fn history(output: &mut Output, answer: &Value) -> Result<(), Error> {
     let entries = items(answer, "history");
     if !output.for_people() {
-        return output.list(&entries, "runId");
+        return output.list(entries, "runId");
     }
     if entries.is_empty() {
         output.note("no fires yet");

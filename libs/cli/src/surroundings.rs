@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::error::Error;
 use crate::style::{Style, Tone};
-use crate::text::{field, printable};
+use crate::text::{field, list, printable, texts};
 
 /// Fires of each trigger that are shown.
 const FIRES: u32 = 3;
@@ -56,8 +56,7 @@ fn parts(reference: &str) -> Option<(&str, &str)> {
 async fn names(client: &Client, vault: &str) -> Option<Vec<String>> {
     match client.call("vault.list", json!({"vaultName": vault})).await {
         Ok(answer) => {
-            let names = answer.get("credentials").and_then(Value::as_array);
-            let names = names.into_iter().flatten().filter_map(Value::as_str);
+            let names = texts(&answer, "credentials");
             Some(names.map(str::to_owned).collect())
         }
         Err(Error::Call(failure)) if failure.reason == "VAULT_NOT_FOUND" => Some(Vec::new()),
@@ -102,14 +101,8 @@ fn preview(trigger: &Trigger) -> Option<Value> {
 
 /// Secrets and triggers of a plan, for people.
 pub(crate) fn lines(plan: &Value, style: Style) -> Vec<String> {
-    let list = |name: &str| {
-        plan.get(name)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-    };
     let mut lines = Vec::new();
-    for secret in list("secrets") {
+    for secret in list(plan, "secrets") {
         let reference = printable(field(secret, "reference")).into_owned();
         lines.push(match secret.get("found").and_then(Value::as_bool) {
             Some(true) => format!("secret {reference}"),
@@ -120,7 +113,7 @@ pub(crate) fn lines(plan: &Value, style: Style) -> Vec<String> {
             None => format!("secret {reference}, not looked for"),
         });
     }
-    for trigger in list("triggers") {
+    for trigger in list(plan, "triggers") {
         let value = match trigger.get("value") {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
@@ -131,14 +124,12 @@ pub(crate) fn lines(plan: &Value, style: Style) -> Vec<String> {
             line.push_str(&format!(": {}", field(trigger, "meaning")));
         }
         lines.push(printable(&line).into_owned());
-        let fires = trigger.get("fires").and_then(Value::as_array);
-        for fire in fires.into_iter().flatten() {
+        for fire in list(trigger, "fires") {
             let local = field(fire, "local").replace('T', " ");
             let line = format!("  next {local} {}", field(fire, "offset"));
             lines.push(printable(&line).into_owned());
         }
-        let notes = trigger.get("notes").and_then(Value::as_array);
-        for note in notes.into_iter().flatten().filter_map(Value::as_str) {
+        for note in texts(trigger, "notes") {
             lines.push(style.paint(Tone::Notice, &format!("  note {}", printable(note))));
         }
     }

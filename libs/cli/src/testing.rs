@@ -9,20 +9,16 @@ use crate::args::{TestArgs, TestFormat};
 use crate::client::Client;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::file::WorkflowFile;
+use crate::file::{WORKFLOWS, WorkflowFile};
 use crate::host::{self, Wants};
 use crate::markup::{Case, Suite, junit};
 use crate::output::Output;
 use crate::report;
 use crate::style::Tone;
-use crate::text::{count, field, printable};
+use crate::text::{count, field, list, number, printable, texts};
 
-/// Ends of the names of test files, and of the workflow files beside them.
-const ENDS: [(&str, &str); 3] = [
-    (".test.yaml", ".workflow.yaml"),
-    (".test.yml", ".workflow.yml"),
-    (".test.json", ".workflow.json"),
-];
+/// Ends of the names of test files, each beside the one of [`WORKFLOWS`] at its place.
+const CASES: [&str; 3] = [".test.yaml", ".test.yml", ".test.json"];
 
 /// Ends of the names of workflow files that are called otherwise.
 const PLAIN: [&str; 3] = [".yaml", ".yml", ".json"];
@@ -94,17 +90,17 @@ fn of_folder(folder: &Path) -> Result<Vec<Pair>, Error> {
             let short = path.strip_prefix(".").map(Path::to_owned);
             short.unwrap_or(path)
         })
-        .filter(|path| stem(path, |(test, _)| test).is_some())
+        .filter(|path| stem(path, &CASES).is_some())
         .collect();
     files.sort();
     files.iter().map(|file| of_file(file)).collect()
 }
 
 /// The path without the end of a test file, or of a workflow file.
-fn stem(path: &Path, end: impl Fn((&'static str, &'static str)) -> &'static str) -> Option<String> {
+fn stem(path: &Path, ends: &[&str]) -> Option<String> {
     let text = path.to_str()?;
-    let mut ends = ENDS.into_iter().map(end);
-    ends.find_map(|end| text.strip_suffix(end).map(str::to_owned))
+    let mut stems = ends.iter().filter_map(|end| text.strip_suffix(end));
+    stems.next().map(str::to_owned)
 }
 
 /// A test file with the workflow beside it, or the other way round.
@@ -114,9 +110,9 @@ fn of_file(path: &Path) -> Result<Pair, Error> {
         names.into_iter().next().map(PathBuf::from)
     };
     let name = printable(&path.to_string_lossy()).into_owned();
-    if let Some(stem) = stem(path, |(test, _)| test) {
-        let ends = ENDS.into_iter().map(|(_, workflow)| workflow);
-        let ends = ends.chain(PLAIN).map(|end| format!("{stem}{end}"));
+    if let Some(stem) = stem(path, &CASES) {
+        let ends = WORKFLOWS.into_iter().chain(PLAIN);
+        let ends = ends.map(|end| format!("{stem}{end}"));
         return match first(ends.collect()) {
             Some(workflow) => Ok(Pair {
                 workflow,
@@ -125,9 +121,9 @@ fn of_file(path: &Path) -> Result<Pair, Error> {
             None => Err(missing(format!("no workflow file beside `{name}`"))),
         };
     }
-    let stem = stem(path, |(_, workflow)| workflow)
+    let stem = stem(path, &WORKFLOWS)
         .unwrap_or_else(|| path.with_extension("").to_string_lossy().into_owned());
-    let ends = ENDS.into_iter().map(|(test, _)| format!("{stem}{test}"));
+    let ends = CASES.into_iter().map(|end| format!("{stem}{end}"));
     match first(ends.collect()) {
         Some(cases) => Ok(Pair {
             workflow: path.to_owned(),
@@ -139,8 +135,9 @@ fn of_file(path: &Path) -> Result<Pair, Error> {
 
 fn of_name(name: &str) -> Result<Pair, Error> {
     let mut found = FOLDERS.iter().flat_map(|folder| {
-        ENDS.into_iter()
-            .map(move |(test, _)| Path::new(folder).join(format!("{name}{test}")))
+        CASES
+            .into_iter()
+            .map(move |end| Path::new(folder).join(format!("{name}{end}")))
     });
     match found.find(|path| path.is_file()) {
         Some(cases) => of_file(&cases),
@@ -236,13 +233,8 @@ async fn one(client: &Client, pair: &Pair, only: &str) -> Result<Tested, Error> 
     })
 }
 
-fn number(value: &Value, name: &str) -> u64 {
-    value.get(name).and_then(Value::as_u64).unwrap_or_default()
-}
-
 fn cases(answer: &Value) -> &[Value] {
-    let cases = answer.get("cases").and_then(Value::as_array);
-    cases.map_or(&[][..], Vec::as_slice)
+    list(answer, "cases")
 }
 
 fn passed(case: &Value) -> bool {
@@ -250,8 +242,7 @@ fn passed(case: &Value) -> bool {
 }
 
 fn faults(case: &Value) -> impl Iterator<Item = &str> {
-    let faults = case.get("faults").and_then(Value::as_array);
-    faults.into_iter().flatten().filter_map(Value::as_str)
+    texts(case, "faults")
 }
 
 fn show(output: &mut Output, tested: &Tested) -> Result<(), Error> {

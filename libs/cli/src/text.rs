@@ -69,8 +69,32 @@ pub(crate) fn field<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// A field as a count; 0 when it is absent.
+pub(crate) fn number(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// A field as a list; empty when it is absent.
+pub(crate) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    let list = value.get(name).and_then(Value::as_array);
+    list.map_or(&[][..], Vec::as_slice)
+}
+
+/// The texts of a list.
+pub(crate) fn texts<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a str> {
+    list(value, name).iter().filter_map(Value::as_str)
+}
+
+/// The texts of a list on one line.
+pub(crate) fn joined(value: &Value, name: &str, separator: &str) -> String {
+    let texts: Vec<&str> = texts(value, name).collect();
+    printable(&texts.join(separator)).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -92,6 +116,15 @@ mod tests {
         ] {
             assert_eq!(duration(ms), text);
         }
+    }
+
+    #[test]
+    fn absent_fields_are_empty() {
+        let value = json!({"n": 3, "t": ["a", 1, "b\u{7}"]});
+        assert_eq!((number(&value, "n"), number(&value, "t")), (3, 0));
+        assert_eq!((list(&value, "t").len(), list(&value, "n").len()), (3, 0));
+        assert_eq!(joined(&value, "t", ", "), "a, b\\u{7}");
+        assert_eq!(joined(&value, "x", ", "), "");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::host::{self, Wants};
 use crate::output::Output;
 use crate::table;
-use crate::text::{field, printable};
+use crate::text::{field, joined, list as items, printable};
 
 /// The service whose RPCs these are. None of them is a tool.
 const SERVICE: &str = "/gearmesh.identity.v1.IdentityService";
@@ -50,7 +50,7 @@ async fn perform(app: &mut App, command: TokenCommand, client: &Client) -> Resul
             output.note(&format!(
                 "token {} for {}, valid until {}; it is not shown again",
                 printable(field(&details, "id")),
-                texts(&details, "scopes"),
+                joined(&details, "scopes", ","),
                 printable(field(&details, "expires")),
             ));
             Ok(())
@@ -77,8 +77,7 @@ async fn list(output: &mut Output, client: &Client) -> Result<(), Error> {
     loop {
         let params = json!({"pageSize": PAGE, "pageToken": page});
         let answer = client.call_rpc(&path, params).await?;
-        let found = answer.get("tokens").and_then(Value::as_array);
-        tokens.extend(found.into_iter().flatten().cloned());
+        tokens.extend(items(&answer, "tokens").iter().cloned());
         page = field(&answer, "nextPageToken").to_owned();
         if page.is_empty() {
             break;
@@ -102,7 +101,7 @@ async fn list(output: &mut Output, client: &Client) -> Result<(), Error> {
             vec![
                 cell(token, "id"),
                 cell(token, "name"),
-                texts(token, "scopes"),
+                joined(token, "scopes", ","),
                 ends,
                 cell(token, "lastUsed"),
             ]
@@ -110,15 +109,4 @@ async fn list(output: &mut Output, client: &Client) -> Result<(), Error> {
         .collect();
     let headings = ["id", "name", "scopes", "valid until", "last used"];
     output.data(&table::render(&headings, rows))
-}
-
-/// A list of texts, with commas between them.
-fn texts(value: &Value, name: &str) -> String {
-    let list = value.get(name).and_then(Value::as_array);
-    let texts: Vec<&str> = list
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    printable(&texts.join(",")).into_owned()
 }

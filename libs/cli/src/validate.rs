@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gearmesh_catalog::Catalog;
-use gearmesh_workflow::{Diagnostic, Dialect, Severity, apply_edits, check_all};
+use gearmesh_workflow::{Diagnostic, Dialect, Severity, apply_edits, check_all_at};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -12,7 +12,7 @@ use crate::client::{Client, built_in};
 use crate::documents::documents;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::file::WorkflowFile;
+use crate::file::{WORKFLOWS, WorkflowFile};
 use crate::findings::{self, Finding};
 use crate::output::Output;
 use crate::report;
@@ -85,9 +85,6 @@ pub(crate) async fn validate(
     })
 }
 
-/// Ends of the names of workflow files.
-const ENDS: [&str; 3] = [".workflow.yaml", ".workflow.yml", ".workflow.json"];
-
 /// The workflow files of a folder, by name; else the name itself.
 pub(crate) fn expand(name: &str) -> Vec<Result<String, Error>> {
     if !Path::new(name).is_dir() {
@@ -104,14 +101,14 @@ pub(crate) fn expand(name: &str) -> Vec<Result<String, Error>> {
     let mut files: Vec<String> = entries
         .filter_map(Result::ok)
         .map(|entry| entry.path().to_string_lossy().into_owned())
-        .filter(|path| ENDS.iter().any(|end| path.ends_with(end)))
+        .filter(|path| WORKFLOWS.iter().any(|end| path.ends_with(end)))
         .collect();
     files.sort();
     if files.is_empty() {
         return vec![Err(Error::NotFound {
             code: "FILE_NOT_FOUND",
             message: format!("no workflow file in `{}`", printable(name)),
-            help: Some(format!("their names end in {}", ENDS.join(", "))),
+            help: Some(format!("their names end in {}", WORKFLOWS.join(", "))),
         })];
     }
     files.into_iter().map(Ok).collect()
@@ -159,7 +156,8 @@ async fn examine(checker: &Checker, file: WorkflowFile) -> Result<Found, Error> 
     };
     match checker {
         Checker::Offline(catalog) => {
-            for checked in check_all(&found.file.source(None), Some(catalog)) {
+            let now = jiff::Timestamp::now();
+            for checked in check_all_at(&found.file.source(None), Some(catalog), now) {
                 if found.dialect.is_empty() {
                     checked.dialect.as_str().clone_into(&mut found.dialect);
                 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::row::Status;
 use crate::style::{Style, Tone};
-use crate::text::{count, duration, field, printable, shorten, value};
+use crate::text::{count, duration, field, list, number, printable, shorten, value};
 
 /// Characters of one output; the rest is in `--output json`.
 const OUTPUT_MAX: usize = 400;
@@ -39,12 +39,8 @@ fn line(run: &Value, style: Style) -> String {
         "partial" => Tone::Notice,
         _ => Tone::Bad,
     };
-    let number = |name: &str| run.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let of = |name: &str| {
-        run.pointer(&format!("/summary/{name}"))
-            .and_then(Value::as_u64)
-            .unwrap_or_default()
-    };
+    let summary = run.get("summary").unwrap_or(&Value::Null);
+    let of = |name: &str| number(summary, name);
     let mut parts = vec![count(of("total"), "task")];
     for word in ["failed", "skipped"] {
         if of(word) > 0 {
@@ -62,7 +58,7 @@ fn line(run: &Value, style: Style) -> String {
     format!(
         "{} in {}   ({})",
         style.paint(tone, &printable(verb)),
-        duration(number("duration")),
+        duration(number(run, "duration")),
         parts.join(", ")
     )
 }
@@ -200,10 +196,8 @@ fn failures(run: &Value, style: Style) -> Option<String> {
     let told = run.get("error").map(|e| field(e, "task"));
     let mut all: Vec<(String, &Value)> = Vec::new();
     for (id, task) in run.get("tasks")?.as_object()? {
-        let items = task.get("errors").and_then(Value::as_array);
-        for item in items.into_iter().flatten() {
-            let index = item.get("index").and_then(Value::as_u64);
-            let name = format!("{id}, item {}", index.unwrap_or_default());
+        for item in list(task, "errors") {
+            let name = format!("{id}, item {}", number(item, "index"));
             all.extend(item.get("error").map(|error| (name, error)));
         }
         let error = task.get("error").filter(|e| e.is_object());

@@ -13,7 +13,7 @@ use crate::file::WorkflowFile;
 use crate::host::{self, Wants};
 use crate::output::Output;
 use crate::style::{Style, Tone};
-use crate::text::{field, printable, printable_lines, shorten};
+use crate::text::{field, list as items, number, printable, printable_lines, shorten, texts};
 use crate::workflow_args::{DiffArgs, WorkflowCommand};
 use crate::{apply, table};
 
@@ -39,14 +39,9 @@ pub(crate) async fn command(app: &mut App, command: WorkflowCommand) -> Result<E
 async fn perform(app: &mut App, command: WorkflowCommand, client: &Client) -> Result<(), Error> {
     let output = &mut app.output;
     match command {
-        WorkflowCommand::List {
-            state,
-            query,
-            limit,
-            all,
-        } => {
+        WorkflowCommand::List { state, query, many } => {
             let params = json!({"state": state.unwrap_or_default(), "query": query.join(" ")});
-            let most = if all { usize::MAX } else { limit as usize };
+            let most = many.most();
             let (found, more) = client
                 .pages("orchestrator.list_workflows", params, "workflows", most)
                 .await?;
@@ -67,15 +62,14 @@ async fn perform(app: &mut App, command: WorkflowCommand, client: &Client) -> Re
         }
         WorkflowCommand::Apply(args) => apply::apply(app, client, args).await,
         WorkflowCommand::Diff(args) => diff(output, client, args).await,
-        WorkflowCommand::History { name, limit, all } => {
-            let most = if all { usize::MAX } else { limit as usize };
+        WorkflowCommand::History { name, many } => {
             let params = json!({"workflow": name});
             let (versions, more) = client
                 .pages(
                     "orchestrator.list_workflow_versions",
                     params,
                     "versions",
-                    most,
+                    many.most(),
                 )
                 .await?;
             history(output, &versions, more)
@@ -173,10 +167,6 @@ fn told(output: &mut Output, answer: &Value) -> Result<(), Error> {
     )))
 }
 
-fn number(value: &Value, name: &str) -> u64 {
-    value.get(name).and_then(Value::as_u64).unwrap_or_default()
-}
-
 fn list(output: &mut Output, workflows: &[Value], more: bool) -> Result<(), Error> {
     if !output.for_people() {
         return output.list(workflows, "name");
@@ -189,13 +179,12 @@ fn list(output: &mut Output, workflows: &[Value], more: bool) -> Result<(), Erro
     let rows = workflows
         .iter()
         .map(|workflow| {
-            let triggers = workflow.get("triggers").and_then(Value::as_array);
             vec![
                 cell(workflow, "name"),
                 format!("v{}", number(workflow, "version")),
                 cell(workflow, "state"),
                 number(workflow, "tasks").to_string(),
-                triggers.map_or(0, Vec::len).to_string(),
+                items(workflow, "triggers").len().to_string(),
                 shorten(&cell(workflow, "title"), TITLE_MAX).into_owned(),
             ]
         })
@@ -270,16 +259,13 @@ fn describe(workflow: &Value, style: Style) -> String {
         let value = value.as_str().unwrap_or_default();
         row("label", printable(&format!("{label}={value}")).into_owned());
     }
-    let inputs = workflow.pointer("/inputs/properties");
-    let required = workflow
-        .pointer("/inputs/required")
-        .and_then(Value::as_array);
-    for (name, schema) in inputs.and_then(Value::as_object).into_iter().flatten() {
-        let must = required.is_some_and(|r| r.iter().any(|n| n == name));
+    let declared = workflow.get("inputs").unwrap_or(&Value::Null);
+    let inputs = declared.get("properties").and_then(Value::as_object);
+    for (name, schema) in inputs.into_iter().flatten() {
+        let must = texts(declared, "required").any(|required| required == name);
         row("input", printable(&input(name, schema, must)).into_owned());
     }
-    let triggers = workflow.get("triggers").and_then(Value::as_array);
-    for trigger in triggers.into_iter().flatten() {
+    for trigger in items(workflow, "triggers") {
         row("trigger", printable(&trigger.to_string()).into_owned());
     }
     lines.push(table::render(&[], rows));
@@ -326,8 +312,7 @@ pub(crate) fn changes(diff: &Value, style: Style) -> String {
         ("removed", '-', Tone::Bad),
         ("changed", '~', Tone::Notice),
     ] {
-        let tasks = diff.get(name).and_then(Value::as_array);
-        for task in tasks.into_iter().flatten().filter_map(Value::as_str) {
+        for task in texts(diff, name) {
             let line = format!("{mark} task {}", printable(task));
             lines.push(style.paint(tone, &line));
         }

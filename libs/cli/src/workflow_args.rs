@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::args::Many;
+
 /// The verbs of stored workflows.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum WorkflowCommand {
@@ -16,12 +18,8 @@ pub(crate) enum WorkflowCommand {
         /// Only those whose name, title, description or labels hold these words
         #[arg(value_name = "WORDS")]
         query: Vec<String>,
-        /// Most workflows that are shown
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=200))]
-        limit: u32,
-        /// Show all
-        #[arg(long, conflicts_with = "limit")]
-        all: bool,
+        #[command(flatten)]
+        many: Many,
     },
     /// All about a workflow
     #[command(aliases = ["get", "describe"])]
@@ -41,12 +39,8 @@ pub(crate) enum WorkflowCommand {
     History {
         /// Its name
         name: String,
-        /// Most versions that are shown
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=200))]
-        limit: u32,
-        /// Show all
-        #[arg(long, conflicts_with = "limit")]
-        all: bool,
+        #[command(flatten)]
+        many: Many,
     },
     /// Let workflows be started again
     Enable {

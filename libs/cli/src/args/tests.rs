@@ -39,7 +39,10 @@ fn run_takes_a_file_or_a_verb() {
     );
     assert!(matches!(
         run("run list --limit 3").1.command,
-        Some(RunCommand::List(ListArgs { limit: 3, .. }))
+        Some(RunCommand::List(ListArgs {
+            many: Many { limit: 3, .. },
+            ..
+        }))
     ));
     assert!(matches!(
         run("run show run_x").1.command,
@@ -61,9 +64,6 @@ fn inputs_stand_behind_the_name_as_flags() {
     assert_eq!(args.what.as_deref(), Some("list"));
     assert_eq!(args.rest, ["--x", "1"]);
     for bad in [
-        "run x --from a --only b",
-        "run x --reuse run_a",
-        "run x --until a --reuse run_a",
         "run x --priority 0",
         "run x --priority 10",
         "run x --version 0",
@@ -81,7 +81,6 @@ fn inputs_stand_behind_the_name_as_flags() {
         assert!(parse(bad).is_err(), "{bad}");
     }
     for good in [
-        "run x --only b --reuse run_a",
         "run retry last --from t --scope task --version current --dry-run",
         "run decide last t done --item 2 --path 0,1 --result {}",
         "wf ls --state deleted nightly export",
@@ -90,6 +89,31 @@ fn inputs_stand_behind_the_name_as_flags() {
         "approval approve run_a.t --note ok --form a=1 --form b=2",
     ] {
         assert!(parse(good).is_ok(), "{good}");
+    }
+}
+
+#[test]
+fn flags_that_do_not_go_together_are_refused_wherever_they_stand() {
+    let flags = |line: &str| crate::request::flags(&mut run(line).1);
+    for bad in [
+        "run x --from a --only b",
+        "run x --from a --key 2 --only b",
+        "run x --key 1 --until a --only b",
+        "run x --reuse run_a",
+        "run x --key 1 --reuse run_a",
+        "run x --until a --reuse run_a",
+    ] {
+        let error = flags(bad).unwrap_err();
+        assert_eq!(error.exit() as u8, 2, "{bad}");
+    }
+    for good in [
+        "run x --only b --reuse run_a",
+        "run x --from a --key 1 --reuse last",
+        "run x --key 1 --from a --reuse last",
+        "run x --key 1",
+        "run list",
+    ] {
+        assert!(flags(good).is_ok(), "{good}");
     }
 }
 
