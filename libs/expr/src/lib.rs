@@ -23,6 +23,7 @@ mod constant;
 pub mod duration;
 mod error;
 mod eval;
+mod exclude;
 mod expression;
 mod function;
 pub mod functions;

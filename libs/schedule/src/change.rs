@@ -74,7 +74,7 @@ impl Change {
                 Gap::Skip => ("dst.gap: skip", Vec::new()),
             }
         } else {
-            let (first, last) = (twice.clone().earlier().ok(), twice.later().ok());
+            let (first, last) = (twice.earlier().ok(), twice.later().ok());
             match dst.overlap {
                 Overlap::First => ("dst.overlap: first", vec![first]),
                 Overlap::Last => ("dst.overlap: last", vec![last]),

@@ -36,6 +36,7 @@ fn case(
 pub(crate) fn all() -> Vec<Case> {
     let mut all = texts();
     all.extend(lists());
+    all.extend(large());
     all.extend(patterns());
     all.extend(programs());
     all.extend(built());
@@ -86,17 +87,14 @@ fn texts() -> Vec<Case> {
     ]
 }
 
+fn items(count: usize) -> Value {
+    let items: Vec<Value> = (0..count)
+        .map(|n| json!({"n": n, "t": [n, "x", "y"]}))
+        .collect();
+    json!({"items": items})
+}
+
 fn lists() -> Vec<Case> {
-    let items = |count: usize| {
-        let items: Vec<Value> = (0..count)
-            .map(|n| json!({"n": n, "t": [n, "x", "y"]}))
-            .collect();
-        json!({"items": items})
-    };
-    let fields = |count: usize| {
-        let fields: Map<String, Value> = (0..count).map(|n| (format!("f{n}"), json!(n))).collect();
-        json!({"fields": fields})
-    };
     let ten = "[@,@,@,@,@,@,@,@,@,@][]";
     vec![
         case(
@@ -107,13 +105,13 @@ fn lists() -> Vec<Case> {
         ),
         case(
             "all pairs",
-            format!("map(&map(&n, @), [{}])", vec!["items"; 600].join(",")),
+            format!("map(&map(&n, @), [{}])", ["items"; 600].join(",")),
             items(1_000),
             LIMIT,
         ),
         case(
             "200 comparisons of 1,000 objects",
-            format!("[{}]", vec!["items == items"; 200].join(",")),
+            format!("[{}]", ["items == items"; 200].join(",")),
             items(1_000),
             LIMIT,
         ),
@@ -133,43 +131,6 @@ fn lists() -> Vec<Case> {
             "sorting 60,000",
             "length(sort_by(items, &n))",
             items(60_000),
-            LIMIT,
-        ),
-        case(
-            "40,000 groups",
-            "length(group_by(items, &n))",
-            items(40_000),
-            LIMIT,
-        ),
-        case(
-            "sorting 40,000",
-            "length(sort_by(items, &n))",
-            items(40_000),
-            LIMIT,
-        ),
-        case("a field of 100,000", "items[*].n", items(100_000), LIMIT),
-        case(
-            "a filter of 100,000",
-            "length(items[?n > `5`])",
-            items(100_000),
-            LIMIT,
-        ),
-        case(
-            "60,000 lists in one",
-            "length(items[].t[])",
-            items(60_000),
-            LIMIT,
-        ),
-        case(
-            "merging 20,000 fields",
-            format!("length(merge({}))", vec!["fields"; 10].join(",")),
-            fields(20_000),
-            LIMIT,
-        ),
-        case(
-            "values of 20,000 fields",
-            format!("[{}]", vec!["length(values(fields))"; 20].join(",")),
-            fields(20_000),
             LIMIT,
         ),
         case(
@@ -198,6 +159,53 @@ fn lists() -> Vec<Case> {
                 scope["run"] = json!({"id": "run_1"});
                 scope
             },
+            LIMIT,
+        ),
+    ]
+}
+
+/// Lists and objects that are long.
+fn large() -> Vec<Case> {
+    let fields = |count: usize| {
+        let fields: Map<String, Value> = (0..count).map(|n| (format!("f{n}"), json!(n))).collect();
+        json!({"fields": fields})
+    };
+    vec![
+        case(
+            "40,000 groups",
+            "length(group_by(items, &n))",
+            items(40_000),
+            LIMIT,
+        ),
+        case(
+            "sorting 40,000",
+            "length(sort_by(items, &n))",
+            items(40_000),
+            LIMIT,
+        ),
+        case("a field of 100,000", "items[*].n", items(100_000), LIMIT),
+        case(
+            "a filter of 100,000",
+            "length(items[?n > `5`])",
+            items(100_000),
+            LIMIT,
+        ),
+        case(
+            "60,000 lists in one",
+            "length(items[].t[])",
+            items(60_000),
+            LIMIT,
+        ),
+        case(
+            "merging 20,000 fields",
+            format!("length(merge({}))", ["fields"; 10].join(",")),
+            fields(20_000),
+            LIMIT,
+        ),
+        case(
+            "values of 20,000 fields",
+            format!("[{}]", ["length(values(fields))"; 20].join(",")),
+            fields(20_000),
             LIMIT,
         ),
     ]

@@ -26,11 +26,11 @@ pub(crate) fn rrule(text: &str, timezone: &str) -> Spec {
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {
-    text.parse().unwrap()
+    text.parse().expect("it is what the test wrote")
 }
 
 pub(crate) fn table(spec: &Spec) -> Timetable {
-    Timetable::parse(spec, at("2027-01-01T00:00:00Z")).unwrap()
+    Timetable::parse(spec, at("2027-01-01T00:00:00Z")).expect("it is what the test wrote")
 }
 
 /// The next local times after an instant, with the mark of those that are not plain.
@@ -39,7 +39,7 @@ pub(crate) fn fires(spec: &Spec, after: &str, count: usize) -> Vec<String> {
     let mut after = at(after);
     let mut found = Vec::new();
     while found.len() < count {
-        let Some(fire) = table.next(after).unwrap() else {
+        let Some(fire) = table.next(after).expect("it is what the test wrote") else {
             found.push("end".to_owned());
             break;
         };

@@ -105,7 +105,7 @@ fn cron_is_what_a_walk_over_every_minute_finds() {
 
 /// What the crate `rrule` expands, which shares only the reading of the text.
 fn crate_expands(text: &str, count: u16) -> Vec<DateTime> {
-    let set: rrule::RRuleSet = text.parse().unwrap();
+    let set: rrule::RRuleSet = text.parse().expect("the crate reads it");
     let dates = set.all(count).dates;
     dates
         .iter()
@@ -114,7 +114,7 @@ fn crate_expands(text: &str, count: u16) -> Vec<DateTime> {
                 .format("%Y-%m-%dT%H:%M:%S")
                 .to_string()
                 .parse()
-                .unwrap()
+                .expect("the crate reads it")
         })
         .collect()
 }
