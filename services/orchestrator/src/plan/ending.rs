@@ -7,6 +7,7 @@ use gearmesh_workflow::OnError;
 use journal::record::Fact;
 
 use crate::plan::advance::Planner;
+use crate::plan::fold::millis;
 use crate::plan::frame::ROOT;
 use crate::plan::instance::evaluate_all;
 use crate::plan::outcome::bounded;
@@ -183,8 +184,8 @@ impl State {
     }
 
     fn limit_ms(&self) -> i64 {
-        self.accepted
-            .deadline_ms
-            .map_or(0, |d| d - self.accepted_ms)
+        let given = self.accepted.deadline_ms;
+        let given = given.map_or(0, |d| d.saturating_sub(self.accepted_ms));
+        self.workflow.timeout.map_or(given, millis)
     }
 }

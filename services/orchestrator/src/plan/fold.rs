@@ -1,6 +1,8 @@
 //! Facts into state. Nothing is decided here: replay of any row sequence ends in
 //! the same state and never panics.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use gearmesh_api::journal::v1 as journal;
@@ -34,12 +36,7 @@ impl State {
             Some(Fact::Signalled(signalled)) => self.fold_signalled(signalled),
             Some(Fact::Doubted(doubted)) => self.fold_doubted(doubted, now),
             Some(Fact::Decided(decided)) => self.fold_decided(decided),
-            Some(Fact::Admitted(_)) => {
-                if self.phase == Phase::Queued {
-                    self.phase = Phase::Running;
-                    self.begun = true;
-                }
-            }
+            Some(Fact::Admitted(_)) => self.fold_admitted(now),
             Some(Fact::Paused(paused)) => {
                 self.paused = Some((paused.principal.clone(), paused.reason.clone()));
             }
@@ -49,6 +46,20 @@ impl State {
             Some(Fact::Closed(closed)) => self.fold_closed(closed, now),
             Some(Fact::Accepted(_) | Fact::Ignored(_)) | None => {}
         }
+    }
+
+    /// The run has its place: what its `timeout` says counts from now on.
+    fn fold_admitted(&mut self, now: i64) {
+        if self.phase != Phase::Queued {
+            return;
+        }
+        self.phase = Phase::Running;
+        self.begun = true;
+        let own = self.workflow.timeout.map(|t| now.saturating_add(millis(t)));
+        // One that was given counts as well, as does that of a run which an earlier release
+        // accepted.
+        let given = self.accepted.deadline_ms;
+        self.accepted.deadline_ms = [own, given].into_iter().flatten().min();
     }
 
     /// Counts the time since the last record to what the run did meanwhile.
@@ -267,6 +278,11 @@ fn ended_by(timed_out: bool) -> Problem {
 /// A problem as expressions see it.
 pub(crate) fn shown_problem(problem: &Problem) -> Value {
     json!({"code": problem.code, "message": problem.message, "details": problem.details})
+}
+
+/// A duration as the journal has it.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(crate) fn parse(bytes: &[u8]) -> Value {

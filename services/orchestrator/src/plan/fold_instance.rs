@@ -6,7 +6,7 @@ use gearmesh_api::journal::v1 as journal;
 
 use gearmesh_workflow::Kind;
 
-use crate::plan::fold::parse;
+use crate::plan::fold::{millis, parse};
 use crate::plan::state::{Problem, State};
 use crate::plan::task_state::{Instance, InstanceStatus, TaskStatus};
 
@@ -90,10 +90,8 @@ impl State {
         let outer = self.tasks[task].frame;
         self.tasks[task].instances[item].pass = opened.pass;
         let frame = self.add_frame(body, path, Some((task, item)), Some(outer));
-        let due = self.task(task).timeout.map(|limit| {
-            let limit = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
-            now.saturating_add(limit)
-        });
+        let timeout = self.task(task).timeout;
+        let due = timeout.map(|limit| now.saturating_add(millis(limit)));
         let instance = &mut self.tasks[task].instances[item];
         instance.status = InstanceStatus::Waiting;
         instance.frame = Some(frame);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use gearmesh_expr::Scope;
 use gearmesh_workflow::{Kind, TaskOnError};
 
+use crate::plan::fold::millis;
 use crate::plan::scope::View;
 use crate::plan::state::{Problem, ReadyKey, State};
 use crate::plan::task_state::InstanceStatus;
@@ -112,9 +113,8 @@ impl State {
         };
         let value = cache.key.evaluate(&self.view(task, item));
         let key = text(&value.map_err(|e| problem(&e))?, "cache.key")?;
-        let ttl = i64::try_from(cache.ttl.as_millis()).unwrap_or(i64::MAX);
         let key = format!("{}/{}/{key}", self.workflow.name, definition.id);
-        Ok(Some((key, ttl)))
+        Ok(Some((key, millis(cache.ttl))))
     }
 
     /// Whether a result is what the task's `expect` asks for.

@@ -30,6 +30,7 @@ mod waits;
 
 pub(crate) use advance::{Child, Command, Decision, Input, Moment, StartChild, Vote, advance};
 pub(crate) use advance::{Decided, Dispatch, Resolved, Tools};
+pub(crate) use fold::millis;
 pub(crate) use frame::ROOT;
 pub(crate) use instance::Prepared;
 pub(crate) use outcome::Answer;

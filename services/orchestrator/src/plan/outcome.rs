@@ -7,6 +7,7 @@ use gearmesh_workflow::OnUnknown;
 use journal::record::Fact;
 
 use crate::plan::advance::Planner;
+use crate::plan::fold::millis;
 use crate::plan::state::Problem;
 use crate::size::json_size;
 
@@ -140,7 +141,6 @@ impl Planner<'_> {
         let since = instance
             .and_then(|i| i.start_ms)
             .unwrap_or(self.moment.now_ms);
-        let millis = |d: std::time::Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
         let due = self.moment.now_ms.saturating_add(millis(repeat.delay));
         let late = repeat
             .timeout
@@ -207,8 +207,7 @@ impl Planner<'_> {
                     && failures < retry.attempts
                     && retry.applies(&problem.code, problem.retryable) =>
             {
-                let wait = retry.wait(failures, (self.moment.chance)());
-                let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+                let wait = millis(retry.wait(failures, (self.moment.chance)()));
                 Some(wait.max(retry_after_ms.unwrap_or_default()))
             }
             _ => None,

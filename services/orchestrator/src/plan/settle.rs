@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use gearmesh_api::journal::v1 as journal;
-use gearmesh_workflow::{Each, Kind};
+use gearmesh_workflow::{Each, ITEMS_MAX, Kind};
 use journal::record::Fact;
 
 use crate::hash::sha256;
@@ -14,9 +14,6 @@ use crate::plan::outcome::bounded;
 use crate::plan::scope::View;
 use crate::plan::state::{Phase, Problem, State};
 use crate::plan::task_state::{CONDITION, TaskStatus};
-
-/// Elements of one `each`: a list that is worked off item by item, not a data set.
-pub(crate) const ITEMS_MAX: usize = 10_000;
 
 /// Task instances of a run, over all its tasks: they live in memory.
 pub(crate) const INSTANCES_MAX: usize = 20_000;
@@ -138,6 +135,7 @@ impl Planner<'_> {
             task: self.state.task(task).id.clone(),
             path: self.state.path(task),
             items: Value::Array(items).to_string().into(),
+            sealed: Vec::new(),
         }));
         if count == 0 {
             return self.finish_each(task);

@@ -82,6 +82,8 @@ pub(crate) struct Accepted {
     pub(crate) scopes: Option<String>,
     /// W3C trace context of the start; empty: none.
     pub(crate) trace: String,
+    /// When the run must have ended. What `timeout` says counts from its admission, so that a
+    /// run that waits for its place has none, unless its start gave one.
     pub(crate) deadline_ms: Option<i64>,
     pub(crate) priority: u32,
     pub(crate) parent: Option<journal::Parent>,

@@ -7,6 +7,7 @@ use gearmesh_workflow::{Kind, Wait};
 use journal::record::Fact;
 
 use crate::plan::advance::{Child, Command, Planner, StartChild, Vote};
+use crate::plan::fold::millis;
 use crate::plan::instance::{problem, text};
 use crate::plan::settle::key;
 use crate::plan::state::{Phase, Problem, State};
@@ -224,6 +225,7 @@ impl Planner<'_> {
             path: self.state.path(task),
             item: self.item(task, item),
             signal: signal.to_string().into(),
+            sealed: Vec::new(),
         }));
         if !vote.approved {
             let text = if vote.note.is_empty() {
@@ -276,7 +278,6 @@ impl State {
     ) -> Result<(Value, Option<i64>), Problem> {
         let definition = self.task(task);
         let view = self.view(task, item);
-        let millis = |d: std::time::Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
         let words = |node: &gearmesh_workflow::Node, key: &str| {
             text(&node.evaluate(&view).map_err(|e| problem(&e))?, key)
         };

@@ -1,8 +1,10 @@
 //! How runs end.
 
-use super::world::{DIAMOND, World, done};
+use gearmesh_api::journal::v1 as journal;
+
+use super::world::{DIAMOND, World, accepted_of, done, workflow_of};
 use crate::plan::state::RunEnd;
-use crate::plan::{Answer, Input};
+use crate::plan::{Answer, Input, Phase};
 
 // WF-6.5
 #[test]
@@ -82,6 +84,42 @@ tasks:
     world.now_ms = 5_000;
     world.answer(&first, done());
     assert!(world.calls.is_empty());
+    world.input(Input::Due);
+    assert_eq!(world.end(), RunEnd::TimedOut);
+}
+
+/// WF-2.17: what waits for its place has all of its time before it.
+#[test]
+fn time_of_a_run_counts_from_its_admission() {
+    let workflow = workflow_of("\nname: l\ntimeout: 5s\ntasks:\n  - {id: a, tool: t.a}\n");
+    let accepted = |given| journal::Accepted {
+        queued: true,
+        deadline_ms: given,
+        ..accepted_of(&workflow)
+    };
+    let mut world = World::accepted(workflow.clone(), accepted(None));
+    world.input(Input::Begin);
+    assert_eq!(world.state.due_ms(), None, "it waits as long as it must");
+    world.now_ms = 60_000;
+    world.input(Input::Due);
+    assert_eq!(world.state.phase, Phase::Queued);
+    world.input(Input::Admit);
+    assert_eq!(world.state.due_ms(), Some(65_000));
+    world.replays();
+    world.now_ms = 65_000;
+    world.input(Input::Due);
+    world.reply("a", Answer::Cancelled);
+    assert_eq!(world.end(), RunEnd::TimedOut);
+    let (_, why) = world.state.failed.clone().expect("a reason");
+    assert_eq!(why.message, "the run did not end within 5000 ms");
+
+    // One that its start gave counts meanwhile, and goes on to count.
+    let mut world = World::accepted(workflow.clone(), accepted(Some(62_000)));
+    world.now_ms = 60_000;
+    world.input(Input::Admit);
+    assert_eq!(world.state.due_ms(), Some(62_000));
+    let mut world = World::accepted(workflow.clone(), accepted(Some(62_000)));
+    world.now_ms = 62_000;
     world.input(Input::Due);
     assert_eq!(world.end(), RunEnd::TimedOut);
 }
