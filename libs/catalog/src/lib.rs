@@ -43,5 +43,5 @@ pub use fault::FaultInfo;
 pub use lint::{Finding, lint};
 pub use output::{PathCheck, Step};
 pub use route::Binding;
-pub use scope::includes;
+pub use scope::{grants, includes};
 pub use tool::{Alias, ConnectionField, Example, Tool, Undo};

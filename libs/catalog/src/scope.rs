@@ -19,6 +19,12 @@ pub fn includes(held: &str, needed: &str) -> bool {
         && (word == "*" || matches!((rank(word), rank(wanted)), (Some(h), Some(n)) if h >= n))
 }
 
+/// Whether scopes with blanks between them give the one that is needed.
+#[must_use]
+pub fn grants(held: &str, needed: &str) -> bool {
+    held.split_whitespace().any(|held| includes(held, needed))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

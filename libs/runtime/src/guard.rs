@@ -23,7 +23,7 @@ use tower::{Service, ServiceExt};
 
 use gearmesh_api::MESSAGE_MAX;
 use gearmesh_api::tool::v1::CommonFault;
-use gearmesh_catalog::{Class, Keyed as KeyClass, Tool, includes, json};
+use gearmesh_catalog::{Class, Keyed as KeyClass, Tool, grants, json};
 use gearmesh_fault::{Failure, Refusal};
 use gearmesh_link::{Call, Mesh, Peer};
 use gearmesh_store::Begin;
@@ -330,10 +330,8 @@ fn message_of(frame: &Bytes, tool: &Tool) -> Result<DynamicMessage, Refusal> {
 /// Whoever lets an engine use a secret of the vault may at least see that it is there:
 /// an engine that sends what it is given could else be made to send any of them.
 fn may_refer(known: &Known, message: &DynamicMessage) -> Result<(), Refusal> {
-    let Some(scopes) = &known.call.scopes else {
-        return Ok(());
-    };
-    if (scopes.split_whitespace()).any(|held| includes(held, REFERENCES)) {
+    let held = known.call.scopes.as_deref();
+    if held.is_none_or(|held| grants(held, REFERENCES)) {
         return Ok(());
     }
     let Some(path) = json::reference(message) else {

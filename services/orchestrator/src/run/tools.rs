@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use gearmesh_catalog::{Catalog, Tool, includes};
+use gearmesh_catalog::{Catalog, Tool, grants};
 use gearmesh_link::{Call, Mesh};
 
 use crate::plan::{Prepared, Problem, Resolved, Tools};
@@ -33,20 +33,7 @@ impl Tools for Known<'_> {
     }
 
     fn may_listen(&self) -> Result<(), Problem> {
-        const NEEDED: &str = "events:read";
-        let Some(scopes) = &self.scopes else {
-            return Ok(());
-        };
-        if scopes.split_whitespace().any(|held| includes(held, NEEDED)) {
-            return Ok(());
-        }
-        let text = format!(
-            "waiting for an event needs the scope `{NEEDED}`, which the one who started this run does not have"
-        );
-        Err(Problem {
-            hint: format!("start the run with a login that has `{NEEDED}`"),
-            ..Problem::new("PERMISSION_DENIED", text)
-        })
+        self.holds("events:read", "waiting for an event")
     }
 
     fn takes_connection(&self, tool: &str) -> bool {
@@ -122,20 +109,19 @@ impl Tools for Known<'_> {
 impl Known<'_> {
     /// A run does no more than the one who started it could do by single calls.
     fn permitted(&self, tool: &Tool, params: &Value) -> Result<(), Problem> {
-        let Some(scopes) = &self.scopes else {
-            return Ok(());
-        };
         let word = tool.class_of(params).effect.scope_word();
         let needed = format!("{}:{word}", tool.engine);
-        if scopes
-            .split_whitespace()
-            .any(|held| includes(held, &needed))
-        {
+        self.holds(&needed, &format!("`{}`", tool.id))
+    }
+
+    /// Whether the one who started the run has a scope that something needs.
+    fn holds(&self, needed: &str, what: &str) -> Result<(), Problem> {
+        let held = self.scopes.as_deref();
+        if held.is_none_or(|held| grants(held, needed)) {
             return Ok(());
         }
         let text = format!(
-            "`{}` needs the scope `{needed}`, which the one who started this run does not have",
-            tool.id
+            "{what} needs the scope `{needed}`, which the one who started this run does not have"
         );
         Err(Problem {
             hint: format!("start the run with a login that has `{needed}`"),
