@@ -79,14 +79,10 @@ fn body(record: &journal::Record, blobs: &mut Vec<Blob>) -> Bytes {
 }
 
 /// Wait before a full store is tried again.
-const FULL_LOOK: Duration = Duration::from_secs(1);
+pub(crate) const FULL_LOOK: Duration = Duration::from_secs(1);
 
 /// Appends records behind row `last` and what follows from them for the lists.
-///
-/// A full disk is waited out: nothing was written, and calls under way must not lose their
-/// answers.
 pub(crate) async fn append(
-    cx: &Context,
     journal: &Journal,
     run: RunId,
     state: &State,
@@ -94,28 +90,23 @@ pub(crate) async fn append(
     records: &[journal::Record],
     status: Option<&str>,
 ) -> Result<(), gearmesh_store::Error> {
-    let mut told = false;
-    loop {
-        let (rows, blobs) = rows(records, last + 1);
-        let appended = journal.append(Append {
+    let (rows, blobs) = rows(records, last + 1);
+    journal
+        .append(Append {
             run,
             rows,
             status: status.map(str::to_owned),
             due_at_ms: state.due_ms(),
             end: end(state),
             blobs,
-        });
-        match appended.await {
-            Err(gearmesh_store::Error::Full) if !cx.shutdown().is_cancelled() => {
-                if !told {
-                    tracing::error!(run = %state.run, "the store is full; the run waits for space");
-                    told = true;
-                }
-                cx.clock().sleep(FULL_LOOK).await;
-            }
-            other => return other,
-        }
-    }
+        })
+        .await
+}
+
+/// Whether a write that ended so is to be tried again: a full store is waited out. Nothing
+/// was written, and calls under way must not lose their answers.
+pub(crate) fn is_full<T>(cx: &Context, written: &Result<T, gearmesh_store::Error>) -> bool {
+    matches!(written, Err(gearmesh_store::Error::Full)) && !cx.shutdown().is_cancelled()
 }
 
 /// Takes a run that ended with its first step out of the open ones.
@@ -145,10 +136,14 @@ fn end(state: &State) -> Option<End> {
 }
 
 /// How a run was accepted.
-pub(crate) async fn accepted(journal: &Journal, run: &str) -> Result<journal::Accepted, Error> {
+pub(crate) async fn accepted(
+    cx: &Context,
+    journal: &Journal,
+    run: &str,
+) -> Result<journal::Accepted, Error> {
     let unknown = || Error::RunNotFound(run.to_owned());
     let id = parse_run(run).ok_or_else(unknown)?;
-    let first = records(journal, id).await?.into_iter().next();
+    let first = crate::seal::read(cx, journal, id).await?.into_iter().next();
     match first.and_then(|record| record.fact) {
         Some(Fact::Accepted(accepted)) => Ok(accepted),
         _ => Err(unknown()),

@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use gearmesh_api::journal::v1 as journal;
-use gearmesh_fault::Fault;
+use gearmesh_fault::{Fault, meaning};
 use gearmesh_store::{ListRuns, parse_run, run_text};
 
 use crate::error::Error;
+use crate::journal::FULL_LOOK;
 use crate::plan::{Child, Phase, Problem, RunEnd, StartChild, State};
 use crate::run::runs::Runs;
 use crate::run::start::{From, Start};
@@ -76,7 +77,7 @@ pub(crate) async fn run(
             version: above.version.unwrap_or_default(),
         })
     };
-    let started = Box::pin(start.below(above).begin(runs)).await;
+    let started = Box::pin(begun(runs, start.below(above), &abort)).await;
     let run = match started {
         Ok(run) => run,
         Err(Error::Stopping) => return None,
@@ -90,6 +91,28 @@ pub(crate) async fn run(
                 tracing::warn!(%run, %error, "the run of a sub-workflow cannot be cancelled");
             }
             ended(runs, &child.workflow, &run).await
+        }
+    }
+}
+
+/// Starts the run. A full store is waited out, as it is for what a run itself writes, unless
+/// the run above is being ended.
+async fn begun(runs: &Runs, start: Start, abort: &CancellationToken) -> Result<String, Error> {
+    let mut told = false;
+    loop {
+        let begun = start.clone().begin(runs).await;
+        let full = matches!(begun, Err(Error::Store(gearmesh_store::Error::Full)));
+        if !full {
+            return begun;
+        }
+        if !told {
+            tracing::error!("the store is full; the start of a sub-workflow waits for space");
+            told = true;
+        }
+        tokio::select! {
+            () = abort.cancelled() => return begun,
+            () = runs.context().shutdown().cancelled() => return Err(Error::Stopping),
+            () = runs.context().clock().sleep(FULL_LOOK) => {}
         }
     }
 }
@@ -141,10 +164,8 @@ fn refused(problem: Problem) -> Child {
 }
 
 fn problem(workflow: &str, error: &Error) -> Problem {
-    let code = error.reason();
-    let code = code.name().trim_start_matches("ORCHESTRATOR_FAULT_");
-    let code = code.trim_start_matches("COMMON_FAULT_");
-    Problem::new(code, format!("`{workflow}` cannot be started: {error}"))
+    let code = meaning(&error.reason()).reason;
+    Problem::new(&code, format!("`{workflow}` cannot be started: {error}"))
 }
 
 /// How the run ended, as the task above sees it. A partial one has outputs, and what

@@ -18,7 +18,7 @@ use crate::run::attempt::{self, Setting};
 use crate::run::children::{self, Above};
 use crate::run::decide::decide;
 use crate::run::listen;
-use crate::run::runs::{Message, Runs, Shown};
+use crate::run::runs::{Look, Message, Runs, Shown};
 
 /// Inputs taken into one commit at most.
 const BATCH_MAX: usize = 256;
@@ -48,6 +48,8 @@ pub(crate) struct Driver {
     /// The records that ended the run, durable and not shown yet.
     pub(crate) last_records: Vec<journal::Record>,
     pub(crate) inbox: mpsc::Receiver<Message>,
+    /// Apart from the inbox: they are answered also while nothing can be written.
+    pub(crate) looks: mpsc::Receiver<Look>,
     pub(crate) outbox: mpsc::Sender<Message>,
     /// What ends the calls under way, the listening and the waiting for other runs, by
     /// task and item.
@@ -107,9 +109,20 @@ impl Driver {
             }
         };
         let shutdown = self.cx.shutdown().clone();
+        // Neither may starve the other.
+        for _ in 0..BATCH_MAX {
+            let Ok(look) = self.looks.try_recv() else {
+                break;
+            };
+            look(&self.state);
+        }
         tokio::select! {
             biased;
             received = self.inbox.recv_many(batch, BATCH_MAX) => received > 0,
+            Some(look) = self.looks.recv() => {
+                look(&self.state);
+                true
+            }
             () = timer => {
                 batch.push(Message::Input(Input::Due));
                 true
@@ -124,11 +137,16 @@ impl Driver {
         if self.state.leased == 0 {
             return false;
         }
-        self.inbox.recv_many(batch, BATCH_MAX).await > 0
+        loop {
+            tokio::select! {
+                biased;
+                received = self.inbox.recv_many(batch, BATCH_MAX) => return received > 0,
+                Some(look) = self.looks.recv() => look(&self.state),
+            }
+        }
     }
 
-    /// Answers questions at once, and takes together the inputs that come within
-    /// a moment of each other.
+    /// Takes together the inputs that come within a moment of each other.
     async fn gather(&mut self, batch: &mut Vec<Message>) -> Vec<Input> {
         let mut inputs = Vec::new();
         self.sort(batch, &mut inputs);
@@ -157,7 +175,6 @@ impl Driver {
                     inputs.push(input);
                     self.asking.push(answer);
                 }
-                Message::Look(look) => look(&self.state),
             }
         }
     }
@@ -184,20 +201,6 @@ impl Driver {
         self.shown.publish(decided.records);
         self.carry_out(decided.commands);
         true
-    }
-
-    /// Appends to the journal.
-    async fn commit(&mut self, records: &[journal::Record]) -> Result<(), gearmesh_store::Error> {
-        let status = self.state.status();
-        let status = (status != self.listed && !self.state.ended()).then_some(status);
-        let (journal, state) = (&self.journal, &self.state);
-        crate::journal::append(
-            &self.cx, journal, self.id, state, self.last, records, status,
-        )
-        .await?;
-        self.listed = status.unwrap_or(self.listed);
-        self.last += u32::try_from(records.len()).unwrap_or(u32::MAX);
-        Ok(())
     }
 
     fn carry_out(&mut self, commands: Vec<Command>) {
@@ -331,6 +334,7 @@ impl Driver {
             timeout: definition.timeout,
             retries: if own_retries { OKTYV_RETRIES } else { 0 },
             mock: accepted.mock,
+            sensitive: definition.sensitive,
         }
     }
 }

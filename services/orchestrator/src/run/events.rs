@@ -1,9 +1,12 @@
 //! Records as the events that a watcher sees.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use gearmesh_api::journal::v1 as journal;
 use gearmesh_api::orchestrator::v1 as api;
+use gearmesh_workflow::{Dialect, Kind};
 use journal::record::Fact;
 
 use crate::plan::{Problem, State};
@@ -176,8 +179,48 @@ pub(crate) fn events<'a>(
     for (record, n) in records.into_iter().zip(after + 1..) {
         state.fold(record);
         events.extend(event(state, n, record));
+        events.extend(warnings(state, n, record));
     }
     events
+}
+
+/// What a step of Ordinaut names and nothing has, once for each: null stands for it. Told
+/// when the step begins, after which nothing that it sees changes.
+fn warnings(state: &State, n: u32, record: &journal::Record) -> Vec<api::WatchRunResponse> {
+    let begins = match &record.fact {
+        Some(Fact::Leased(leased)) if !leased.undo && leased.attempt == 1 => leased,
+        _ => return Vec::new(),
+    };
+    let ordinaut = state.workflow.dialect == Dialect::Ordinaut;
+    let Some(task) = state.at(&begins.task, &begins.path).filter(|_| ordinaut) else {
+        return Vec::new();
+    };
+    let Kind::Tool { params, .. } = &state.task(task).kind else {
+        return Vec::new();
+    };
+    let item = begins.item.unwrap_or_default() as usize;
+    let mut told = BTreeSet::new();
+    let missing = params.missing(&state.view(task, item));
+    let missing = missing
+        .into_iter()
+        .filter(|e| told.insert(e.message.clone()));
+    missing
+        .map(|error| {
+            let text = format!("{}; null stands for it", error.message);
+            api::WatchRunResponse {
+                cursor: n.to_string(),
+                time: Some(render::timestamp(record.time_ms)),
+                kind: "warning".to_owned(),
+                task: begins.task.clone(),
+                path: begins.path.clone(),
+                item: begins.item,
+                status: "running".to_owned(),
+                attempt: begins.attempt,
+                error: Some(render::error(&Problem::new(error.code, text), None, None)),
+                ..api::WatchRunResponse::default()
+            }
+        })
+        .collect()
 }
 
 /// A few words on a result: what a person wants to know of it at a glance.
@@ -210,4 +253,51 @@ fn note(result: &Value) -> String {
 
 fn plural(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gearmesh_workflow::{Source, check};
+
+    use super::*;
+
+    /// WF-10.17: a missing value is null with a warning, told once for each name.
+    #[test]
+    fn missing_values_of_a_step_are_told_once() {
+        let source = Source {
+            text: r#"{"title": "Steps", "payload": {"params": {"city": {"name": "Porto"}}, "pipeline": [
+                {"id": "a", "uses": "llm.plan", "with": {"text": "${params.city.zip}, ${params.city.name}, ${params.city.zip}", "more": "${params.city.street}"}}
+            ]}}"#,
+            file_name: "steps.json",
+            dialect: None,
+        };
+        let workflow = check(&source, None).workflow.expect("a workflow");
+        let accepted = journal::Accepted {
+            inputs: br#"{"city": {"name": "Porto"}}"#.as_slice().into(),
+            ..journal::Accepted::default()
+        };
+        let mut state = State::new("run_0".into(), Arc::new(workflow), &accepted, 0);
+        let leased = |attempt| journal::Record {
+            time_ms: 1,
+            fact: Some(Fact::Leased(journal::Leased {
+                task: "a".into(),
+                pass: 1,
+                attempt,
+                ..journal::Leased::default()
+            })),
+        };
+        let first = events(&mut state, 1, &[leased(1)]);
+        let kinds: Vec<_> = first.iter().map(|e| e.kind.as_str()).collect();
+        assert_eq!(kinds, ["task", "warning", "warning"], "{first:#?}");
+        for (event, name) in first[1..].iter().zip(["zip", "street"]) {
+            let error = event.error.as_ref().expect("why");
+            assert_eq!(error.code, "VARIABLE_RESOLUTION_ERROR");
+            assert!(error.message.contains(name), "{}", error.message);
+            assert_eq!((event.task.as_str(), event.cursor.as_str()), ("a", "2"));
+        }
+        let again = events(&mut state, 2, &[leased(2)]);
+        assert!(again.iter().all(|e| e.kind == "task"), "{again:#?}");
+    }
 }

@@ -11,16 +11,23 @@ use gearmesh_workflow::{Dialect, Kind, Source, check};
 use journal::record::Fact;
 
 use crate::error::Error;
+use crate::journal::{FULL_LOOK, is_full};
 use crate::plan::{Decided, Dispatch, Input, InstanceStatus, Phase, Resolved, State};
 use crate::run::decide::decide;
+use crate::run::places::Wish;
 use crate::run::runs::Runs;
+use crate::seal;
 
-/// How long a run waits for the engines of its tools to join before it goes on
-/// without them: a restart of all processes takes less.
+/// How long the runs of a start wait for the engines of their tools to join before they go
+/// on without them: a restart of all processes takes less. One wait for all: a thousand runs
+/// whose engine is gone must not keep the others from going on.
 const ENGINES_WAIT: Duration = Duration::from_secs(30);
 
 /// Runs that are read and rebuilt at once at a start.
 const RESUMED_AT_ONCE: usize = 64;
+
+/// Wait between two questions to a vault that is away.
+const VAULT_LOOK: Duration = Duration::from_millis(500);
 
 /// Wait between two looks at the catalogue.
 const ENGINES_LOOK: Duration = Duration::from_millis(50);
@@ -58,11 +65,14 @@ pub(crate) fn state(run: String, records: &[journal::Record]) -> Result<State, E
 /// `open` was read before this one accepted any: a run of its own has its driver.
 pub(crate) async fn resume(runs: Runs, open: Vec<OpenRun>) {
     runs.context().ready().await;
+    let waited = ENGINES_WAIT.as_micros();
+    let waited = u64::try_from(waited).unwrap_or(u64::MAX);
+    let until_us = runs.context().clock().monotonic_us().saturating_add(waited);
     // Each by itself: one that waits for its engines must not hold up the others.
     let resumed = open.into_iter().map(|open| {
         let runs = runs.clone();
         async move {
-            if let Err(error) = resume_one(&runs, open.run).await {
+            if let Err(error) = resume_one(&runs, open.run, until_us).await {
                 tracing::error!(run = %run_text(open.run), %error, "run cannot be taken up");
             }
         }
@@ -73,37 +83,139 @@ pub(crate) async fn resume(runs: Runs, open: Vec<OpenRun>) {
     runs.set_resumed();
 }
 
-async fn resume_one(runs: &Runs, id: RunId) -> Result<(), Error> {
+async fn resume_one(runs: &Runs, id: RunId, until_us: u64) -> Result<(), Error> {
     let mut records = crate::journal::records(runs.journal(), id).await?;
-    let mut state = state(run_text(id), &records)?;
-    if state.ended() {
+    // What is sealed in it changes neither whether it has ended nor which place it has.
+    let known = state(run_text(id), &records)?;
+    if known.ended() {
         // The crash fell between its last record and the list of open runs.
-        return Ok(crate::journal::close(runs.journal(), id, &state).await?);
+        return Ok(crate::journal::close(runs.journal(), id, &known).await?);
     }
+    take_place(runs, id, &known);
+    if !seal::is_sealed(&mut records) {
+        return go_on(runs, id, known, records, until_us).await;
+    }
+    if unsealed(runs, id, &mut records, Some(until_us)).await {
+        let state = state(run_text(id), &records)?;
+        return go_on(runs, id, state, records, until_us).await;
+    }
+    // It keeps its place and goes on as soon as the vault answers; the others need not wait
+    // for that.
+    let owned = runs.clone();
+    runs.context().spawn(async move {
+        if !unsealed(&owned, id, &mut records, None).await {
+            return;
+        }
+        let gone_on = match state(run_text(id), &records) {
+            Ok(state) => go_on(&owned, id, state, records, until_us).await,
+            Err(error) => Err(error),
+        };
+        // It may have got its place before it could be told.
+        owned.admit_if_placed(id);
+        if let Err(error) = gone_on {
+            tracing::error!(run = %run_text(id), %error, "run cannot be taken up");
+        }
+    });
+    Ok(())
+}
+
+/// Puts back what is sealed in the records of a run. The vault is waited for until an
+/// instant of the monotonic clock, or as long as the process runs; false when it did not
+/// answer.
+async fn unsealed(
+    runs: &Runs,
+    id: RunId,
+    records: &mut [journal::Record],
+    until_us: Option<u64>,
+) -> bool {
+    let cx = runs.context();
+    let run = run_text(id);
+    let mut told = false;
+    loop {
+        let Err(cause) = seal::open(cx, &run, records).await else {
+            return true;
+        };
+        let late = until_us.is_some_and(|until| cx.clock().monotonic_us() >= until);
+        if late || cx.shutdown().is_cancelled() {
+            return false;
+        }
+        if !told {
+            told = true;
+            tracing::warn!(run, error = cause.message(), "the run waits for the vault");
+        }
+        cx.clock().sleep(VAULT_LOOK).await;
+    }
+}
+
+/// Notes the place that a run has, or waits for.
+fn take_place(runs: &Runs, id: RunId, state: &State) {
     if let Some((key, limit)) = state.accepted.place.clone() {
         match state.phase {
             Phase::Queued => {
-                let inherited = state.accepted.inherited.clone();
-                let priority = state.accepted.priority;
-                runs.places().queue(&key, limit, priority, id, inherited);
+                let wish = Wish {
+                    run: id,
+                    limit,
+                    priority: state.accepted.priority,
+                    held: state.accepted.inherited.clone(),
+                    queues: true,
+                };
+                runs.places().queue(&key, wish);
             }
             _ => runs.places().hold(&key, limit, id),
         }
     }
-    wait_for_engines(runs, &state).await;
+}
+
+async fn go_on(
+    runs: &Runs,
+    id: RunId,
+    mut state: State,
+    mut records: Vec<journal::Record>,
+    until_us: u64,
+) -> Result<(), Error> {
+    wait_for_engines(runs, &state, until_us).await;
     let lost = under_way(&state);
     let mut decided = Decided::default();
     decide(runs.context(), &mut state, [Input::Begin], &mut decided);
     if !decided.records.is_empty() {
         let last = u32::try_from(records.len()).unwrap_or(u32::MAX);
         let status = Some(state.status()).filter(|_| !state.ended());
-        let (journal, new) = (runs.journal(), &decided.records);
-        crate::journal::append(runs.context(), journal, id, &state, last, new, status).await?;
+        append(runs, id, &state, last, &decided.records, status).await?;
         records.append(&mut decided.records);
     }
     tracing::info!(run = %state.run, lost = lost.len(), "run taken up");
     runs.drive(id, state, records, decided.commands, lost);
     Ok(())
+}
+
+/// Appends what follows from taking a run up; a full store and a vault that is away are
+/// waited out.
+async fn append(
+    runs: &Runs,
+    id: RunId,
+    state: &State,
+    last: u32,
+    records: &[journal::Record],
+    status: Option<&str>,
+) -> Result<(), Error> {
+    let (cx, journal) = (runs.context(), runs.journal());
+    let sealed = loop {
+        match seal::records(cx, state, records).await {
+            Ok(sealed) => break sealed,
+            Err(cause) if cx.shutdown().is_cancelled() => {
+                return Err(Error::Sealing(Box::new(cause)));
+            }
+            Err(_) => cx.clock().sleep(VAULT_LOOK).await,
+        }
+    };
+    loop {
+        let appended = crate::journal::append(journal, id, state, last, &sealed, status).await;
+        if !is_full(cx, &appended) {
+            return Ok(appended?);
+        }
+        tracing::error!(run = %state.run, "the store is full; the run waits for space");
+        cx.clock().sleep(FULL_LOOK).await;
+    }
 }
 
 /// Attempts that were given out and have no end in the journal.
@@ -160,8 +272,9 @@ fn under_way(state: &State) -> Vec<Dispatch> {
 }
 
 /// Engines in other processes join when they answer; a run must not fail with
-/// TOOL_NOT_FOUND only because it was quicker.
-async fn wait_for_engines(runs: &Runs, state: &State) {
+/// TOOL_NOT_FOUND only because it was quicker. It waits until an instant of the monotonic
+/// clock.
+async fn wait_for_engines(runs: &Runs, state: &State, until_us: u64) {
     let cx = runs.context();
     let missing = || {
         let catalog = cx.catalog();
@@ -170,9 +283,8 @@ async fn wait_for_engines(runs: &Runs, state: &State) {
             _ => false,
         })
     };
-    let mut waited = Duration::ZERO;
-    while missing() && waited < ENGINES_WAIT && !cx.shutdown().is_cancelled() {
+    let late = || cx.clock().monotonic_us() >= until_us;
+    while missing() && !late() && !cx.shutdown().is_cancelled() {
         cx.clock().sleep(ENGINES_LOOK).await;
-        waited += ENGINES_LOOK;
     }
 }

@@ -3,8 +3,10 @@
 mod attempt;
 mod cache;
 mod children;
+mod commit;
 mod decide;
 mod driver;
+mod ended;
 mod events;
 mod fence;
 mod listen;
@@ -13,12 +15,13 @@ mod part;
 mod pin;
 mod places;
 mod runs;
+mod shaped;
 mod start;
 mod tools;
 mod watch;
 
 pub(crate) use load::resume;
-pub(crate) use part::{Earlier, Part, after, before, earlier};
+pub(crate) use part::{Part, after, before};
 pub(crate) use runs::Runs;
 pub(crate) use start::{From, Start};
 pub(crate) use tools::Known;

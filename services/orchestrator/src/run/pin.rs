@@ -1,6 +1,6 @@
 //! Which versions of other workflows a run uses, as long as it lives.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use gearmesh_workflow::{Kind, Source, Workflow, check};
 
@@ -17,7 +17,7 @@ pub(crate) async fn pinned(
 ) -> Result<HashMap<String, u32>, Error> {
     let mut pinned = handed_down;
     let mut next = names(workflow);
-    while let Some(name) = next.pop() {
+    while let Some(name) = next.pop_last() {
         if pinned.contains_key(&name) {
             continue;
         }
@@ -36,12 +36,12 @@ pub(crate) async fn pinned(
     Ok(pinned)
 }
 
-fn names(workflow: &Workflow) -> Vec<String> {
-    let mut names = BTreeMap::new();
-    for task in &workflow.tasks {
-        if let Kind::Workflow { name, .. } = &task.kind {
-            names.insert(name.clone(), ());
-        }
-    }
-    names.into_keys().collect()
+/// The workflows that the tasks of one start.
+fn names(workflow: &Workflow) -> BTreeSet<String> {
+    let tasks = workflow.tasks.iter();
+    let names = tasks.filter_map(|task| match &task.kind {
+        Kind::Workflow { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    names.collect()
 }

@@ -60,8 +60,7 @@ impl Places {
         if known.holders.contains(&wish.run) {
             return Got::Place;
         }
-        let full = known.holders.len() >= wish.limit as usize;
-        if !full && known.waiting.is_empty() {
+        if known.has_room() && known.waiting.is_empty() {
             known.holders.push(wish.run);
             return Got::Place;
         }
@@ -72,11 +71,7 @@ impl Places {
         if let Some(held) = cycle(&keys, key, &wish.held) {
             return Got::Cycle(held);
         }
-        let known = keys.entry(key.to_owned()).or_default();
-        known
-            .waiting
-            .insert((std::cmp::Reverse(wish.priority), wish.run));
-        known.held.insert(wish.run, wish.held);
+        keys.entry(key.to_owned()).or_default().queue(wish);
         Got::Queued(holders)
     }
 
@@ -90,20 +85,12 @@ impl Places {
         }
     }
 
-    /// Notes that a run waits for a place, while its family holds these keys.
-    pub(crate) fn queue(
-        &self,
-        key: &str,
-        limit: u32,
-        priority: u32,
-        run: RunId,
-        held: Vec<String>,
-    ) {
+    /// Notes that a run waits for a place: of a run that is taken up again, which did.
+    pub(crate) fn queue(&self, key: &str, wish: Wish) {
         let mut keys = self.lock();
         let known = keys.entry(key.to_owned()).or_default();
-        known.limit = limit;
-        known.waiting.insert((std::cmp::Reverse(priority), run));
-        known.held.insert(run, held);
+        known.limit = wish.limit;
+        known.queue(wish);
     }
 
     /// A run has ended, or waits no more. The runs that get a place by that.
@@ -150,9 +137,20 @@ impl Places {
 }
 
 impl Key {
+    /// Whether one more may have a place: one always may.
+    fn has_room(&self) -> bool {
+        self.holders.len() < self.limit.max(1) as usize
+    }
+
+    fn queue(&mut self, wish: Wish) {
+        let order = (std::cmp::Reverse(wish.priority), wish.run);
+        self.waiting.insert(order);
+        self.held.insert(wish.run, wish.held);
+    }
+
     fn admit(&mut self) -> Vec<RunId> {
         let mut admitted = Vec::new();
-        while self.holders.len() < self.limit.max(1) as usize
+        while self.has_room()
             && let Some((_, run)) = self.waiting.pop_first()
         {
             self.held.remove(&run);
@@ -230,11 +228,23 @@ mod tests {
     }
 
     #[test]
+    fn one_may_always_have_a_place() {
+        let places = places();
+        let none = |run| Wish {
+            limit: 0,
+            ..wish(run, 5, &[])
+        };
+        assert_eq!(places.enter("k", none(1)), Got::Place);
+        assert_eq!(places.enter("k", none(2)), Got::Queued(vec![1]));
+        assert_eq!(places.leave("k", 1), [2]);
+    }
+
+    #[test]
     fn nobody_gets_a_place_before_all_that_had_one_are_known() {
         let places = Places::default();
         places.hold("k", 1, 1);
-        places.queue("k", 1, 5, 2, Vec::new());
-        places.queue("k", 1, 5, 3, Vec::new());
+        places.queue("k", wish(2, 5, &[]));
+        places.queue("k", wish(3, 5, &[]));
         assert!(places.leave("k", 1).is_empty(), "others may be read yet");
         places.hold("k", 1, 4);
         assert!(places.admit_all().is_empty());

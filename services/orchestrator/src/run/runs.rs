@@ -1,6 +1,6 @@
 //! All runs of this process: those under way, and the last that ended.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,14 +14,16 @@ use journal::record::Fact;
 use crate::error::Error;
 use crate::plan::{Command, Dispatch, Input, Phase, State};
 use crate::run::driver::Driver;
+use crate::run::ended::Ended;
 use crate::run::load;
 use crate::run::places::Places;
-
-/// Ended runs that are kept in memory: those that are asked for right after.
-const ENDED_KEPT: usize = 64;
+use crate::seal;
 
 /// Messages that may wait for one run: its attempts and some questions.
 const INBOX: usize = 1_024;
+
+/// Looks at one run that may wait: they take no time.
+const LOOKS: usize = 256;
 
 /// How long a run may be open without being driven: between its acceptance and
 /// its first step, or at a start until its turn to be taken up comes.
@@ -31,23 +33,15 @@ const TAKEN_UP_MAX: Duration = Duration::from_secs(60);
 const TAKEN_UP_LOOK: Duration = Duration::from_millis(10);
 
 /// What is sent to a run under way.
+#[derive(Debug)]
 pub(crate) enum Message {
     Input(Input),
     /// Answered once what follows from the input is durable.
     Ask(Input, oneshot::Sender<()>),
-    /// A look at the run as it stands.
-    Look(Box<dyn FnOnce(&State) + Send>),
 }
 
-impl std::fmt::Debug for Message {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Input(input) => f.debug_tuple("Input").field(input).finish(),
-            Self::Ask(input, _) => f.debug_tuple("Ask").field(input).finish(),
-            Self::Look(_) => f.write_str("Look"),
-        }
-    }
-}
+/// A look at a run as it stands.
+pub(crate) type Look = Box<dyn FnOnce(&State) + Send>;
 
 /// All runs of this process.
 #[derive(Debug, Clone)]
@@ -69,13 +63,14 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Table {
     live: HashMap<RunId, Live>,
-    ended: VecDeque<(RunId, Arc<State>)>,
+    ended: Ended,
 }
 
 /// A run under way, as others see it.
 #[derive(Debug, Clone)]
 pub(crate) struct Live {
     inbox: mpsc::Sender<Message>,
+    looks: mpsc::Sender<Look>,
     shown: Arc<Shown>,
 }
 
@@ -100,6 +95,12 @@ impl Shown {
             records: Mutex::new(records.into_iter().map(Arc::new).collect()),
             durable: watch::Sender::new(count),
         }
+    }
+
+    /// All that are durable.
+    pub(crate) fn all(&self) -> Vec<journal::Record> {
+        let records = lock(&self.records);
+        records.iter().map(|record| (**record).clone()).collect()
     }
 
     /// Shows records that have become durable.
@@ -151,7 +152,7 @@ impl Live {
             // Who asked may have left.
             let _ = tell.send(look(state));
         };
-        self.inbox.send(Message::Look(Box::new(look))).await.ok()?;
+        self.looks.send(Box::new(look)).await.ok()?;
         told.await.ok()
     }
 
@@ -202,10 +203,12 @@ impl Runs {
         lost: Vec<Dispatch>,
     ) {
         let (outbox, inbox) = mpsc::channel(INBOX);
+        let (ask, looks) = mpsc::channel(LOOKS);
         let last = u32::try_from(records.len()).unwrap_or(u32::MAX);
         let shown = Arc::new(Shown::new(records));
         let live = Live {
             inbox: outbox.clone(),
+            looks: ask,
             shown: shown.clone(),
         };
         self.table().live.insert(id, live);
@@ -226,6 +229,7 @@ impl Runs {
             shown,
             last_records: Vec::new(),
             inbox,
+            looks,
             outbox,
             under_way: HashMap::new(),
             asking: Vec::new(),
@@ -246,10 +250,7 @@ impl Runs {
         }
         let mut table = self.table();
         table.live.remove(&id);
-        table.ended.push_back((id, Arc::new(state)));
-        if table.ended.len() > ENDED_KEPT {
-            table.ended.pop_front();
-        }
+        table.ended.keep(id, Arc::new(state));
     }
 
     /// A run needs its place no more: those that get one by that begin.
@@ -343,7 +344,7 @@ impl Runs {
         if let Some(standing) = self.in_memory(id) {
             return Ok(standing);
         }
-        let records = crate::journal::records(&self.inner.journal, id).await?;
+        let records = seal::read(&self.inner.cx, &self.inner.journal, id).await?;
         if records.is_empty() {
             return Err(unknown());
         }
@@ -356,11 +357,7 @@ impl Runs {
             // Open, but not taken up yet: true now, not to be kept.
             return Ok(Standing::Ended(state));
         }
-        let mut table = self.table();
-        table.ended.push_back((id, state.clone()));
-        if table.ended.len() > ENDED_KEPT {
-            table.ended.pop_front();
-        }
+        self.table().ended.keep(id, state.clone());
         Ok(Standing::Ended(state))
     }
 
@@ -369,8 +366,7 @@ impl Runs {
         if let Some(live) = table.live.get(&id) {
             return Some(Standing::Live(live.clone()));
         }
-        let (_, state) = table.ended.iter().find(|(ended, _)| *ended == id)?;
-        Some(Standing::Ended(state.clone()))
+        table.ended.find(id).map(Standing::Ended)
     }
 
     /// Where a run stands, once the runs of the last start have been taken up.

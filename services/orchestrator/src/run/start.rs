@@ -12,19 +12,20 @@ use gearmesh_store::{Accepted, Dedupe, NewRun, RequestKey, RunId, parse_run, run
 use gearmesh_workflow::{Dialect, OnConflict, Source, Workflow, check};
 use journal::record::Fact;
 
+use crate::acceptance;
 use crate::error::Error;
 use crate::hash::sha256;
-use crate::plan::{Decided, Input, State, constants};
+use crate::plan::{Decided, Input, State, millis};
 use crate::run::children::Above;
 use crate::run::decide::decide;
 use crate::run::part::{self, Part};
 use crate::run::pin;
 use crate::run::places::{Got, Wish};
 use crate::run::runs::Runs;
+use crate::seal;
+use crate::seal_source::{Found, Sealing};
 use crate::stored::{self, Text};
-
-/// Who starts runs where nobody logs in.
-const PRINCIPAL: &str = "local";
+use crate::voter::LOCAL;
 
 /// Version of a workflow that is sent along with its start.
 pub(crate) const INLINE_VERSION: u32 = 1;
@@ -43,7 +44,7 @@ pub(crate) enum From {
 }
 
 /// What is to be started.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Start {
     pub(crate) from: From,
     pub(crate) inputs: Map<String, Value>,
@@ -70,10 +71,16 @@ pub(crate) struct Start {
     pub(crate) pinned: HashMap<String, u32>,
     /// W3C trace context of the call that starts it.
     pub(crate) trace: String,
+    /// The version that was found before the start, which is to be of the same one.
+    pub(crate) found: Option<u32>,
+    /// The run from which the file was taken, with what was sealed for that one.
+    pub(crate) sealed_by: Option<String>,
 }
 
 /// A workflow that was found and checked.
 struct Ready {
+    /// What of the file must not be written as it is.
+    found: Found,
     text: Text,
     dialect: Dialect,
     workflow: Workflow,
@@ -106,6 +113,8 @@ impl Start {
             above: None,
             pinned: HashMap::new(),
             trace: String::new(),
+            found: None,
+            sealed_by: None,
         }
     }
 
@@ -132,14 +141,52 @@ impl Start {
         begun.await.map_err(|_| Error::Stopping)?
     }
 
-    async fn begun(self, runs: &Runs) -> Result<String, Error> {
+    async fn begun(mut self, runs: &Runs) -> Result<String, Error> {
         let ready = match self.ready(runs).await {
             Ok(ready) => ready,
             // A repeat is answered as the first time, whatever has changed since.
             Err(error) => return self.answered_before(runs).await?.ok_or(error),
         };
-        let prepared = self.prepared(runs, ready).await?;
-        let id = prepared.id;
+        let now_ms = runs.context().clock().now_ms();
+        let id = runs.ids().next(u64::try_from(now_ms).unwrap_or_default());
+        let seals = !ready.found.is_empty() || seal::has_any(&ready.workflow);
+        let begun = match self.sealed(runs, id, ready).await {
+            Ok(ready) => self.begun_as(runs, id, ready).await,
+            Err(error) => Err(error),
+        };
+        if seals && !matches!(&begun, Ok(run) if *run == run_text(id)) {
+            seal::forget(runs.context(), &run_text(id)).await;
+        }
+        begun
+    }
+
+    /// With references in the places of the secrets that stand in the file as they are.
+    async fn sealed(&mut self, runs: &Runs, id: RunId, ready: Ready) -> Result<Ready, Error> {
+        if ready.found.is_empty() {
+            return Ok(ready);
+        }
+        let from = self.sealed_by.take();
+        let by = Sealing {
+            principal: self.principal(),
+            key: self.key.as_deref(),
+            run: &run_text(id),
+            from: from.as_deref(),
+        };
+        let Ready { text, found, .. } = ready;
+        let source = found.sealed(runs.context(), &text.source, &by).await?;
+        if let From::File { source: sent, .. } = &mut self.from {
+            sent.clone_from(&source);
+        }
+        let ready = self.checked(runs, Text { source, ..text })?;
+        if !ready.found.is_empty() {
+            let text = "a secret in the file cannot be replaced; store it in the vault and write `vault://vault/secret`";
+            return Err(Error::Parameters(text.to_owned()));
+        }
+        Ok(ready)
+    }
+
+    async fn begun_as(&self, runs: &Runs, id: RunId, ready: Ready) -> Result<String, Error> {
+        let prepared = self.prepared(runs, id, ready).await?;
         let placed = self.place(runs, &prepared).await?;
         let place = prepared.accepted.place.clone();
         let begun = self.accept(runs, prepared, placed).await;
@@ -160,9 +207,11 @@ impl Start {
         Ok(same.map(|(run, _)| run_text(run)))
     }
 
-    /// The workflow that it would run.
-    pub(crate) async fn workflow(&self, runs: &Runs) -> Result<Workflow, Error> {
-        Ok(self.ready(runs).await?.workflow)
+    /// The workflow that it runs, whatever newer version is stored meanwhile.
+    pub(crate) async fn workflow(&mut self, runs: &Runs) -> Result<Workflow, Error> {
+        let ready = self.ready(runs).await?;
+        self.found = Some(ready.text.version);
+        Ok(ready.workflow)
     }
 
     /// Finds the workflow and checks it with what it is given.
@@ -182,8 +231,14 @@ impl Start {
             From::Stored { name, version } if self.above.is_some() && *version > 0 => {
                 stored::pinned(runs, name, *version).await?
             }
-            From::Stored { name, version } => stored::startable(runs, name, *version).await?,
+            From::Stored { name, version } => {
+                stored::startable(runs, name, self.found.unwrap_or(*version)).await?
+            }
         };
+        self.checked(runs, text)
+    }
+
+    fn checked(&self, runs: &Runs, text: Text) -> Result<Ready, Error> {
         let catalog = runs.context().catalog();
         let source = Source {
             text: &text.source,
@@ -196,7 +251,9 @@ impl Start {
             return Err(Error::Invalid(checked.errors));
         };
         let inputs = workflow.bind_inputs(&self.inputs).map_err(Error::Inputs)?;
+        let found = Found::of(&source, &checked.warnings, self.sealed_by.as_deref())?;
         Ok(Ready {
+            found,
             text,
             dialect,
             workflow,
@@ -205,18 +262,14 @@ impl Start {
     }
 
     /// All that the run will ever need to know of its start.
-    async fn prepared(&self, runs: &Runs, ready: Ready) -> Result<Prepared, Error> {
+    async fn prepared(&self, runs: &Runs, id: RunId, ready: Ready) -> Result<Prepared, Error> {
         let now_ms = runs.context().clock().now_ms();
-        let id = runs.ids().next(u64::try_from(now_ms).unwrap_or_default());
         let run = run_text(id);
         let workflow = ready.workflow;
         let mut inputs = ready.inputs;
         workflow
             .fill_inputs(&mut inputs, &crate::render::instant(now_ms))
             .map_err(Error::Inputs)?;
-        let limit = workflow
-            .timeout
-            .map(|t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX));
         let above = self.above.as_ref();
         let handed_down = above.map_or_else(|| self.pinned.clone(), |a| a.pinned.clone());
         let pinned = pin::pinned(runs, &workflow, handed_down).await?;
@@ -231,7 +284,6 @@ impl Start {
             principal: self.principal().to_owned(),
             scopes: self.scopes.clone(),
             trace: self.trace.clone(),
-            deadline_ms: limit.map(|l| now_ms.saturating_add(l)),
             priority: match self.priority {
                 0 => u32::from(workflow.priority),
                 given => given,
@@ -249,18 +301,7 @@ impl Start {
             mock: self.mock,
             ..journal::Accepted::default()
         };
-        let mut roots = constants(&run, &accepted, now_ms);
-        let mut vars = Map::new();
-        for (name, node) in &workflow.vars {
-            let value = node.evaluate(&roots).map_err(|e| Error::Variable {
-                name: name.clone(),
-                code: e.code.to_owned(),
-                message: e.message,
-            })?;
-            vars.insert(name.clone(), value);
-            roots.insert("vars".to_owned(), Value::Object(vars.clone()));
-        }
-        accepted.vars = Value::Object(vars).to_string().into();
+        let roots = acceptance::vars(&workflow, &run, &mut accepted, now_ms)?;
         if let Some(concurrency) = &workflow.concurrency {
             accepted.place = key_of(&workflow, &roots)?;
             accepted.place_limit = concurrency.limit;
@@ -284,8 +325,7 @@ impl Start {
         let own = workflow.dedupe.as_ref().filter(|_| whole);
         self.dedupe.clone().or_else(|| {
             let (key, window) = own?;
-            let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
-            Some((key.clone(), window_ms))
+            Some((key.clone(), millis(*window)))
         })
     }
 
@@ -335,6 +375,11 @@ impl Start {
         let id = prepared.id;
         let run = run_text(id);
         prepared.accepted.queued = !matches!(placed, Placed::Begins);
+        if !prepared.accepted.queued {
+            // Of one that waits for its place the time counts from its admission.
+            let timeout = prepared.workflow.timeout;
+            prepared.accepted.deadline_ms = timeout.map(|t| now_ms.saturating_add(millis(t)));
+        }
         let mut decided = Decided::default();
         if let Some(part) = &self.part {
             prepared.accepted.reuses = part.run.clone();
@@ -358,7 +403,9 @@ impl Start {
             _ => Input::Begin,
         };
         decide(cx, &mut state, [first], &mut decided);
-        let (rows, blobs) = crate::journal::rows(&decided.records, 1);
+        let written = seal::records(cx, &state, &decided.records).await;
+        let written = written.map_err(|cause| Error::Sealing(Box::new(cause)))?;
+        let (rows, blobs) = crate::journal::rows(&written, 1);
         let new = NewRun {
             run: id,
             workflow: state.workflow.name.clone(),
@@ -409,7 +456,7 @@ impl Start {
     }
 
     fn principal(&self) -> &str {
-        self.principal.as_deref().unwrap_or(PRINCIPAL)
+        self.principal.as_deref().unwrap_or(LOCAL)
     }
 
     /// Hash of all that makes two requests with one key the same request.
@@ -421,7 +468,14 @@ impl Start {
                 serde_json::json!([source, self.folder, inputs])
             }
             From::Stored { name, version } => {
-                serde_json::json!([{"name": name, "version": version}, inputs])
+                let workflow = serde_json::json!({"name": name, "version": version});
+                match self.folder.as_str() {
+                    // A task's start has the folder of the run above, whatever it is.
+                    folder if self.above.is_none() && !folder.is_empty() => {
+                        serde_json::json!([workflow, inputs, folder])
+                    }
+                    _ => serde_json::json!([workflow, inputs]),
+                }
             }
         };
         let mut text = text.to_string();
