@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{SHA256, digest};
 use gearmesh_api::journal::v1::record::Fact;
 use gearmesh_api::journal::v1::{Outcome, Record};
+use gearmesh_store::run_text;
 use gearmesh_store::sqlx::sqlite::SqliteConnectOptions;
 use gearmesh_store::sqlx::{ConnectOptions, Connection, query_as};
 use prost::Message;
@@ -30,12 +31,21 @@ const FAILURES: usize = 2;
 /// Requests of a run that nobody disturbed.
 const REQUESTS: usize = ASKING.len() + FAILURES;
 
-/// The records of the one run of a folder.
-#[derive(Debug)]
+/// The records of a run.
+#[derive(Debug, Default)]
 pub(crate) struct Journal(Vec<Record>);
 
-/// Reads the journal from a copy, so that looking at it changes nothing.
+/// Reads the journal of the one run of a folder.
 pub(crate) async fn journal(folder: &Path) -> Journal {
+    let mut all = journals(folder).await;
+    let (_, journal) = all.pop_first().expect("an accepted run is in the journal");
+    assert!(all.is_empty(), "one run");
+    journal
+}
+
+/// Reads the journals of all runs by their ids, from a copy, so that looking at them changes
+/// nothing.
+pub(crate) async fn journals(folder: &Path) -> BTreeMap<String, Journal> {
     let copy = tempfile::tempdir().expect("a temporary folder");
     let state = folder.join(".gearmesh");
     for name in ["orchestrator.db", "orchestrator.db-wal"] {
@@ -51,21 +61,20 @@ pub(crate) async fn journal(folder: &Path) -> Journal {
             .await
             .expect("the journal is read");
     database.close().await.expect("the journal closes");
-    let mut records = Vec::new();
-    for (n, (run, row, body)) in (1..).zip(&rows) {
-        assert_eq!(
-            (run, *row),
-            (&rows[0].0, n),
-            "rows of one run, without gaps"
-        );
-        records.push(Record::decode(body.as_slice()).expect("a record"));
+    let mut journals: BTreeMap<String, Journal> = BTreeMap::new();
+    for (run, row, body) in &rows {
+        let journal = journals.entry(run_text(*run)).or_default();
+        let n = i64::try_from(journal.0.len() + 1).expect("few rows");
+        assert_eq!(*row, n, "rows of a run, without gaps");
+        journal
+            .0
+            .push(Record::decode(body.as_slice()).expect("a record"));
     }
-    assert!(!records.is_empty(), "an accepted run is in the journal");
-    Journal(records)
+    journals
 }
 
 impl Journal {
-    fn facts(&self) -> impl Iterator<Item = (i64, &Fact)> {
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (i64, &Fact)> {
         self.0
             .iter()
             .filter_map(|r| Some((r.time_ms, r.fact.as_ref()?)))

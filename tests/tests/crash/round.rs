@@ -5,25 +5,16 @@ use std::fmt;
 use std::future::pending;
 use std::time::Duration;
 
-use gearmesh_api::orchestrator::v1::orchestrator_service_client::OrchestratorServiceClient;
-use gearmesh_api::orchestrator::v1::{
-    ListRunsRequest, Run, StartRunRequest, WatchRunRequest, WatchRunResponse,
-};
-use gearmesh_link::{Link, remote};
-use gearmesh_testkit::{Process, tree};
-use gearmesh_tests::program;
+use gearmesh_api::orchestrator::v1::{Run, StartRunRequest};
+use gearmesh_testkit::tree;
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::time::{Instant, timeout, timeout_at};
-use tonic::Request;
 
+use crate::desk::Desk;
 use crate::evidence::{self, Reports};
 use crate::kill::{Kill, Kills};
 
 const FILE: &str = "site-report.workflow.yaml";
-
-/// How long a run may take that goes on after a crash, on a machine with other work.
-const END_MAX: Duration = Duration::from_secs(60);
 
 /// A run that nobody disturbed.
 #[derive(Debug)]
@@ -73,96 +64,24 @@ impl fmt::Display for Round {
     }
 }
 
-type Client = OrchestratorServiceClient<Link>;
-
-/// A folder with a server.
-struct Desk {
-    folder: TempDir,
-    server: Process,
-    client: Client,
-    key: String,
+/// A folder with the job's file, and a server in it.
+async fn open() -> Desk {
+    let desk = Desk::open().await;
+    let source = tree().join("docs/examples").join(FILE);
+    std::fs::copy(source, desk.folder().join(FILE)).expect("a copy of the workflow");
+    desk
 }
 
-async fn serve(folder: &TempDir) -> (Process, Client) {
-    let endpoint = folder.path().join(".gearmesh/endpoint");
-    let arguments = ["dev", "--port", "0", "--quiet"];
-    let server = Process::start(&program("gearmesh"), &arguments, folder.path(), &endpoint).await;
-    let link = remote(&server.url()).expect("an address");
-    (server, OrchestratorServiceClient::new(link))
-}
-
-impl Desk {
-    async fn open(key: String) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let source = tree().join("docs/examples").join(FILE);
-        std::fs::copy(source, folder.path().join(FILE)).expect("a copy of the workflow");
-        let (server, client) = serve(&folder).await;
-        Self {
-            folder,
-            server,
-            client,
-            key,
-        }
-    }
-
-    /// `kill -9`.
-    fn kill(&mut self) {
-        self.server.kill();
-    }
-
-    async fn reopen(&mut self) {
-        (self.server, self.client) = serve(&self.folder).await;
-    }
-
-    /// Submits the job with the key of this desk; the id of its run.
-    async fn submit(&mut self) -> String {
-        let path = self.folder.path().join(FILE);
-        let mut request = Request::new(StartRunRequest {
-            source: std::fs::read_to_string(path).expect("the workflow"),
-            file_name: FILE.to_owned(),
-            folder: self.folder.path().display().to_string(),
-            ..StartRunRequest::default()
-        });
-        let key = self.key.parse().expect("a key of plain letters");
-        request.metadata_mut().insert("idempotency-key", key);
-        let answer = self.client.start_run(request).await.expect("the accept");
-        answer.into_inner().run.expect("the run").run_id
-    }
-
-    /// Reads events from the start until the run has ended or `enough` of them came.
-    async fn watch(&mut self, run: &str, enough: usize) -> Vec<WatchRunResponse> {
-        let request = WatchRunRequest {
-            run_id: run.to_owned(),
-            after: String::new(),
-        };
-        let mut stream = self
-            .client
-            .watch_run(request)
-            .await
-            .expect("a stream of events")
-            .into_inner();
-        let mut events = Vec::new();
-        while events.len() < enough
-            && let Some(event) = stream.message().await.expect("an event")
-        {
-            events.push(event);
-        }
-        events
-    }
-
-    /// Watches to the end: the events, and the run as the last of them shows it.
-    async fn finish(&mut self, run: &str) -> (Vec<WatchRunResponse>, Run) {
-        let events = timeout(END_MAX, self.watch(run, usize::MAX)).await;
-        let events = events.unwrap_or_else(|_| panic!("{run} has not ended within {END_MAX:?}"));
-        let last = events.last().and_then(|e| e.run.clone());
-        (events, last.expect("the last event carries the run"))
-    }
-
-    async fn runs(&mut self) -> Vec<String> {
-        let list = self.client.list_runs(ListRunsRequest::default()).await;
-        let runs = list.expect("the list of runs").into_inner().runs;
-        runs.into_iter().map(|r| r.run_id).collect()
-    }
+/// Submits the job under a key; the id of its run.
+async fn submit(desk: &mut Desk, key: &str) -> String {
+    let path = desk.folder().join(FILE);
+    let request = StartRunRequest {
+        source: std::fs::read_to_string(path).expect("the workflow"),
+        file_name: FILE.to_owned(),
+        folder: desk.folder().display().to_string(),
+        ..StartRunRequest::default()
+    };
+    desk.start(key, request).await
 }
 
 fn outputs(run: &Run) -> Value {
@@ -181,13 +100,13 @@ impl Reference {
     }
 
     async fn make_one() -> Self {
-        let mut desk = Desk::open("reference".to_owned()).await;
-        let run = desk.submit().await;
+        let mut desk = open().await;
+        let run = submit(&mut desk, "reference").await;
         let accepted = Instant::now();
         let (events, ended) = desk.finish(&run).await;
         let length = accepted.elapsed();
         assert_eq!(ended.status, "succeeded", "{:?}", ended.error);
-        let reports = Reports::read(desk.folder.path(), &run);
+        let reports = Reports::read(desk.folder(), &run);
         reports.check_digests(&outputs(&ended));
         Self {
             reports,
@@ -224,14 +143,15 @@ async fn wait_for(desk: &mut Desk, run: &str, kill: Kill, accepted: Instant) {
 
 /// Plays a round to its end and checks all that must hold then.
 pub(crate) async fn play(number: usize, kills: Kills, reference: &Reference) -> Round {
-    let mut desk = Desk::open(format!("round-{number}")).await;
-    let run = desk.submit().await;
+    let mut desk = open().await;
+    let key = format!("round-{number}");
+    let run = submit(&mut desk, &key).await;
     let accepted = Instant::now();
     wait_for(&mut desk, &run, kills.first, accepted).await;
     let after = accepted.elapsed();
     desk.kill();
 
-    let journal = evidence::journal(desk.folder.path()).await;
+    let journal = evidence::journal(desk.folder()).await;
     let states = journal.states(&reference.tasks);
     let over = journal.closed() == 1;
 
@@ -241,29 +161,36 @@ pub(crate) async fn play(number: usize, kills: Kills, reference: &Reference) -> 
         desk.kill();
         desk.reopen().await;
     }
-    assert_eq!(desk.submit().await, run, "round {number}: key resent");
+    assert_eq!(
+        submit(&mut desk, &key).await,
+        run,
+        "round {number}: key resent"
+    );
     let (_, ended) = desk.finish(&run).await;
     assert_eq!(
         ended.status, "succeeded",
         "round {number}: {:?}",
         ended.error
     );
-    assert_eq!(desk.submit().await, run, "round {number}: key resent");
     assert_eq!(
-        desk.runs().await,
+        submit(&mut desk, &key).await,
+        run,
+        "round {number}: key resent"
+    );
+    assert_eq!(
+        desk.runs_of("").await,
         std::slice::from_ref(&run),
         "round {number}"
     );
 
-    let folder = desk.folder.path();
+    let folder = desk.folder();
     let reports = Reports::read(folder, &run);
     reports.check_digests(&outputs(&ended));
     let start = ended.start_time.expect("a start");
     reports.check_against(&reference.reports, start);
     evidence::no_leftovers(folder, &run);
 
-    let folder = desk.folder;
-    assert!(desk.server.terminate().success(), "round {number}: drain");
+    let folder = desk.close();
     let journal = evidence::journal(folder.path()).await;
     journal.check_one_end_each(&reference.tasks);
     let requests = evidence::requests(folder.path());
