@@ -78,9 +78,28 @@ pub(crate) enum Error {
     #[error("{run} has no artifact `{name}`")]
     ArtifactNotFound { run: String, name: String },
     #[error(
+        "`{after}` is no cursor of artifact `{name}`: give the `cursor` of its last piece, \
+         a number up to {bytes}, or nothing to begin at its start"
+    )]
+    ArtifactCursor {
+        after: String,
+        name: String,
+        bytes: usize,
+    },
+    #[error(
         "a run that holds `{held}` must not wait for `{key}`: who has that may wait for the first"
     )]
     ConcurrencyCycle { key: String, held: String },
+    #[error(
+        "the secrets in the workflow cannot be sealed: {}; let the vault run, or store them there before and write `vault://vault/secret`",
+        .0.message()
+    )]
+    Sealing(Box<tonic::Status>),
+    #[error("what is sensitive in {run} cannot be read: {}; let the vault run", cause.message())]
+    Unsealing {
+        run: String,
+        cause: Box<tonic::Status>,
+    },
     #[error("{0}")]
     Test(String),
     #[error("{0}")]
@@ -130,6 +149,7 @@ impl Fault for Error {
             Self::PageToken(_)
             | Self::NothingToRun
             | Self::Parameters(_)
+            | Self::ArtifactCursor { .. }
             | Self::OtherName { .. } => common(CommonFault::InvalidParameters),
             Self::WorkflowNotFound { .. } => ours(OrchestratorFault::WorkflowNotFound),
             Self::VersionNotFound { .. } => ours(OrchestratorFault::VersionNotFound),
@@ -144,6 +164,7 @@ impl Fault for Error {
             Self::RunNotEnded(_) => ours(OrchestratorFault::RunNotEnded),
             Self::ArtifactNotFound { .. } => ours(OrchestratorFault::ArtifactNotFound),
             Self::ConcurrencyCycle { .. } => ours(OrchestratorFault::ConcurrencyCycle),
+            Self::Sealing(_) | Self::Unsealing { .. } => common(CommonFault::EngineUnavailable),
             Self::Test(_) => ours(OrchestratorFault::TestInvalid),
             Self::KeyReused { .. } => common(CommonFault::KeyReused),
             Self::Stopping => common(CommonFault::ShuttingDown),
@@ -183,7 +204,9 @@ impl Fault for Error {
                 .map(|e| (format!("inputs.{}", e.input), e.message.clone()))
                 .collect(),
             Self::PageToken(_) => vec![("pageToken".into(), self.to_string())],
-            Self::Cursor(_) => vec![("after".into(), self.to_string())],
+            Self::Cursor(_) | Self::ArtifactCursor { .. } => {
+                vec![("after".into(), self.to_string())]
+            }
             _ => Vec::new(),
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! No engine's types are known here: a tool is what the catalogue says it is.
 
+mod acceptance;
 mod artifact;
 mod config;
 mod error;
@@ -16,10 +17,14 @@ mod plan;
 mod render;
 mod rpc;
 mod run;
+mod seal;
+mod seal_source;
+mod seal_sweep;
 mod sensitive;
 mod simulate;
 mod size;
 mod stored;
+mod voter;
 mod why;
 
 use gearmesh_api::orchestrator::v1::orchestrator_service_server::OrchestratorServiceServer;

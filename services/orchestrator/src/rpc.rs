@@ -1,18 +1,20 @@
 //! Translates between the protocol and the runs; no decisions here.
 
+mod again;
 mod approvals;
 mod artifacts;
 mod check;
 mod control;
 mod retry;
 mod runs;
+mod secrets;
 mod start;
+mod sweep;
 mod tests;
 mod words;
 mod workflows;
 
 use std::pin::Pin;
-use std::time::Duration;
 
 use futures::Stream;
 use tonic::{Request, Response, Status};
@@ -25,7 +27,6 @@ use gearmesh_store::{Journal, ListRuns, RunIds};
 use crate::config::Config;
 use crate::error::Error;
 use crate::run::{Runs, resume};
-use crate::stored;
 
 /// Entries of a page when the caller names no number, and at most.
 const PAGE_DEFAULT: i32 = 50;
@@ -56,60 +57,9 @@ impl Rpc {
         let runs = Runs::new(cx.clone(), journal, ids);
         let open = runs.journal().open_runs().await?;
         cx.spawn(resume(runs.clone(), open));
-        cx.spawn(forget_requests(runs.clone()));
+        cx.spawn(sweep::sweep(runs.clone()));
+        cx.spawn(crate::seal_sweep::sweep(runs.clone()));
         Ok(Self { config, runs })
-    }
-}
-
-/// How long a request key answers its run.
-const REQUEST_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// Wait between two sweeps, and keys forgotten in one.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
-const SWEEP_MAX: u32 = 500;
-
-/// How long a result is kept for tasks that ask for one of an earlier run.
-const CACHE_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// Forgets what has had its time, in small batches off the hot path: keys of requests and
-/// dedupe keys, kept results, deleted workflows.
-async fn forget_requests(runs: Runs) {
-    let cx = runs.context().clone();
-    // At the start as well: a mesh on a laptop may never live as long as the wait.
-    tokio::select! {
-        () = cx.shutdown().cancelled() => return,
-        () = runs.resumed() => {}
-    }
-    loop {
-        let now = cx.clock().now_ms();
-        let before = |kept: Duration| now - i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
-        let journal = runs.journal();
-        loop {
-            match journal
-                .purge_requests(before(REQUEST_KEPT), SWEEP_MAX)
-                .await
-            {
-                Ok(forgotten) if forgotten >= u64::from(SWEEP_MAX) => {}
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(%error, "old request keys not forgotten");
-                    break;
-                }
-            }
-        }
-        if let Err(error) = journal.purge_dedupe(now, SWEEP_MAX).await {
-            tracing::warn!(%error, "old dedupe keys not forgotten");
-        }
-        if let Err(error) = journal.purge_cache(before(CACHE_KEPT), SWEEP_MAX).await {
-            tracing::warn!(%error, "old results not forgotten");
-        }
-        if let Err(error) = stored::purge(&runs).await {
-            tracing::warn!(%error, "deleted workflows not forgotten");
-        }
-        tokio::select! {
-            () = cx.shutdown().cancelled() => return,
-            () = cx.clock().sleep(SWEEP_EVERY) => {}
-        }
     }
 }
 

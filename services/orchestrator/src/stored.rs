@@ -28,8 +28,8 @@ use crate::run::Runs;
 /// How long a deleted workflow can be restored.
 pub(crate) const RESTORABLE: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Deleted workflows that one sweep forgets.
-const PURGE_MAX: u32 = 100;
+/// Deleted workflows that are forgotten in one transaction, each with all of its versions.
+pub(crate) const PURGE_MAX: u32 = 100;
 
 /// The text of a workflow, as it was stored or sent.
 #[derive(Debug, Clone)]

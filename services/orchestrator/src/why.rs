@@ -87,10 +87,12 @@ fn instances(state: &State, task: usize, reasons: &mut Vec<api::Reason>) {
         let Some((waits_for, text)) = of_instance(state, task, item) else {
             continue;
         };
-        let timed = matches!(
-            instance.status,
-            InstanceStatus::Backoff | InstanceStatus::Waiting
-        );
+        // No time runs out while a run is paused.
+        let timed = state.paused.is_none()
+            && matches!(
+                instance.status,
+                InstanceStatus::Backoff | InstanceStatus::Waiting
+            );
         let until = (timed && instance.due_ms != i64::MAX).then(|| timestamp(instance.due_ms));
         reasons.push(api::Reason {
             task: state.task(task).id.clone(),
@@ -113,6 +115,9 @@ fn of_instance(state: &State, task: usize, item: usize) -> Option<(&'static str,
         value.unwrap_or_default().to_owned()
     };
     Some(match instance.status {
+        InstanceStatus::Ready if state.paused.is_some() => {
+            ("pause", "it begins when the run is resumed".to_owned())
+        }
         InstanceStatus::Ready => {
             let text = match definition.max_concurrent {
                 Some(limit) if state.tasks[task].under_way >= limit => {

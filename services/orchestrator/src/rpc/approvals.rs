@@ -13,9 +13,7 @@ use super::words::{from_json, page_size};
 use crate::error::Error;
 use crate::plan::{Input, InstanceStatus, State, TaskStatus, Vote};
 use crate::render;
-
-/// Whose word never counts: programs that log in as themselves.
-const AGENT: &str = "agent/";
+use crate::voter::{LOCAL, Question, Refused};
 
 /// Where a question stands in its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,9 +214,6 @@ pub(super) async fn answer_approval(
     })
 }
 
-/// The user of this machine, where nobody logs in.
-const LOCAL: &str = "local";
-
 /// Whether somebody may answer a question now: where it stands, and what was filled in.
 fn admitted(
     state: &State,
@@ -247,31 +242,13 @@ fn admitted(
         let text = format!("the question `{id}` has ended");
         return Err(Error::ApprovalAnswered(text));
     }
-    if principal.starts_with(AGENT) {
-        let text = format!("`{principal}` is an agent; people answer questions");
-        return Err(Error::ApprovalNotYours(text));
-    }
-    // On a machine without logins there is but one person.
-    if principal == state.accepted.principal && principal != LOCAL {
-        let text = format!("`{principal}` started the run; somebody else must answer");
-        return Err(Error::ApprovalNotYours(text));
-    }
-    let approvers = instance.what.get("approvers").and_then(Value::as_array);
-    let approvers: Vec<&str> = (approvers.into_iter().flatten())
-        .filter_map(Value::as_str)
-        .collect();
-    if principal != LOCAL && !approvers.is_empty() && !names(&approvers, principal) {
-        let text = format!(
-            "`{id}` is for {}, not for `{principal}`",
-            approvers.join(", ")
-        );
-        return Err(Error::ApprovalNotYours(text));
-    }
-    let before = instance.signals.iter().filter_map(|s| s.get("by"));
-    if before.into_iter().any(|by| by == principal) {
-        let text = format!("`{principal}` has answered `{id}` before");
-        return Err(Error::ApprovalAnswered(text));
-    }
+    // A role is that of the token of this name; roles of people come with their accounts.
+    let question = Question::of(state, task, item, id);
+    let admitted = question.admit(principal, |role, person| role == person);
+    admitted.map_err(|refused| match refused {
+        Refused::NotYours(text) => Error::ApprovalNotYours(text),
+        Refused::Answered(text) => Error::ApprovalAnswered(text),
+    })?;
     let given = match given {
         Value::Object(given) => given.clone(),
         Value::Null => Map::new(),
@@ -279,18 +256,4 @@ fn admitted(
     };
     let filled = gearmesh_workflow::bind(&approve.form, &given).map_err(Error::Inputs)?;
     Ok((task, item, Value::Object(filled)))
-}
-
-/// Whether one of the approvers is this person. A token stands for the person whose name
-/// it has; roles come with accounts of people.
-fn names(approvers: &[&str], principal: &str) -> bool {
-    let bare = principal
-        .split_once('/')
-        .map_or(principal, |(_, name)| name);
-    approvers.iter().any(|approver| {
-        let name = approver
-            .strip_prefix("user:")
-            .or(approver.strip_prefix("role:"));
-        name.unwrap_or(approver) == bare
-    })
 }

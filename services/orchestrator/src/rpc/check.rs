@@ -1,26 +1,34 @@
 //! Checking and planning without a run.
 
+use jiff::Timestamp;
 use serde_json::json;
 use tonic::{Request, Status};
 
 use gearmesh_api::orchestrator::v1 as api;
-use gearmesh_workflow::{Source, check, plan as planned};
+use gearmesh_runtime::CallOf;
+use gearmesh_workflow::{Source, check, check_at, plan as planned};
 
-use super::Rpc;
 use super::words::{diagnostic, dialect};
+use super::{Rpc, secrets};
 use crate::render;
 
 pub(super) async fn validate(
     rpc: &Rpc,
     request: Request<api::ValidateRequest>,
 ) -> Result<api::ValidateResponse, Status> {
+    let call = request.call();
     let request = request.into_inner();
     let source = Source {
         text: &request.source,
         file_name: &request.file_name,
         dialect: dialect(&request.dialect),
     };
-    let checked = check(&source, Some(&rpc.runs.context().catalog()));
+    let cx = rpc.runs.context();
+    let now = Timestamp::from_millisecond(cx.clock().now_ms()).unwrap_or_default();
+    let mut checked = check_at(&source, Some(&cx.catalog()), now);
+    let missing = secrets::missing(rpc, &call, &source).await;
+    checked.warnings.extend(missing);
+    checked.warnings.sort_by_key(|d| d.location.start);
     let workflow = checked.workflow.as_ref();
     Ok(api::ValidateResponse {
         valid: checked.errors.is_empty(),

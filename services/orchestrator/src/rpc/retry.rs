@@ -6,15 +6,17 @@ use tonic::{Request, Status};
 
 use gearmesh_api::journal::v1 as journal;
 use gearmesh_api::orchestrator::v1 as api;
-use gearmesh_catalog::Catalog;
+use gearmesh_catalog::Effect;
 use gearmesh_runtime::{Call, CallOf};
-use gearmesh_workflow::{Dialect, Workflow, plan};
+use gearmesh_workflow::{Dialect, Workflow};
 
 use super::Rpc;
+use super::again::{Past, effects, past};
 use super::runs::shown;
+use super::start::begun_by;
 use crate::error::Error;
 use crate::plan::TaskStatus;
-use crate::run::{Earlier, From, Part, Start, after, earlier};
+use crate::run::{From, Part, Start, after};
 
 pub(super) async fn retry_run(
     rpc: &Rpc,
@@ -23,19 +25,23 @@ pub(super) async fn retry_run(
     let call = request.call();
     let request = request.into_inner();
     let run = request.run_id.clone();
-    let tasks = rpc
+    let past = rpc
         .runs
-        .look(&run, |state| (state.ended(), earlier(state)))
+        .look(&run, |state| state.ended().then(|| past(state)))
         .await?;
-    let (true, tasks) = tasks else {
+    let Some(past) = past else {
         return Err(Error::RunNotEnded(run).into());
     };
-    let accepted = crate::journal::accepted(rpc.runs.journal(), &run).await?;
+    let accepted = crate::journal::accepted(rpc.runs.context(), rpc.runs.journal(), &run).await?;
     let mut start = start_of(call, &request, accepted);
     let workflow = start.workflow(&rpc.runs).await?;
-    let again = again(&workflow, &tasks, &request)?;
-    let catalog = rpc.runs.context().catalog();
-    let mut answer = told(&workflow, &catalog, &tasks, &again);
+    let again = again(&workflow, &past, &request)?;
+    let effects = match start.mock {
+        // It calls nothing.
+        true => vec![None; workflow.tasks_of(0).len()],
+        false => effects(&rpc.runs, &workflow, &start.pinned).await?,
+    };
+    let mut answer = told(&workflow, &effects, &past, &again);
     if request.preview {
         return Ok(answer);
     }
@@ -63,9 +69,6 @@ fn start_of(call: Call, request: &api::RetryRunRequest, accepted: journal::Accep
     Start {
         inputs: serde_json::from_slice(&accepted.inputs).unwrap_or_default(),
         folder: accepted.folder,
-        key: call.key,
-        principal: call.principal,
-        scopes: call.scopes,
         priority: accepted.priority,
         trigger: serde_json::from_slice(&accepted.trigger).ok(),
         scheduled_ms: accepted.scheduled_ms,
@@ -75,25 +78,26 @@ fn start_of(call: Call, request: &api::RetryRunRequest, accepted: journal::Accep
         } else {
             HashMap::new()
         },
-        ..Start::of(from)
+        sealed_by: same.then(|| request.run_id.clone()),
+        ..begun_by(call, from)
     }
 }
 
-fn ended(tasks: &[Earlier], id: &str) -> Option<TaskStatus> {
-    tasks.iter().find(|e| e.id == id).map(|e| e.status)
+fn succeeded(past: &HashMap<String, Past>, id: &str) -> bool {
+    let past = past.get(id);
+    past.is_some_and(|past| past.status == TaskStatus::Succeeded)
 }
 
 /// The tasks that run: the one that is named and what needs it, else all that had not
 /// succeeded and what needs those.
 fn again(
     workflow: &Workflow,
-    tasks: &[Earlier],
+    past: &HashMap<String, Past>,
     request: &api::RetryRunRequest,
 ) -> Result<BTreeSet<usize>, Error> {
     let own = workflow.tasks_of(0);
     if request.from_task.is_empty() {
-        let kept = |task: &usize| ended(tasks, &own[*task].id) == Some(TaskStatus::Succeeded);
-        let open = (0..own.len()).filter(|task| !kept(task));
+        let open = (0..own.len()).filter(|task| !succeeded(past, &own[*task].id));
         return Ok(open.flat_map(|task| after(workflow, task)).collect());
     }
     let Some(task) = own.iter().position(|t| t.id == request.from_task) else {
@@ -112,27 +116,25 @@ fn again(
 /// What is reused, and which effects may happen a second time.
 fn told(
     workflow: &Workflow,
-    catalog: &Catalog,
-    tasks: &[Earlier],
+    effects: &[Option<Effect>],
+    past: &HashMap<String, Past>,
     again: &BTreeSet<usize>,
 ) -> api::RetryRunResponse {
-    let own = workflow.tasks_of(0);
-    let planned = plan(workflow, catalog);
-    let shown = again.iter().map(|task| {
-        let id = own[*task].id.clone();
-        let effect = planned.tasks.iter().find(|t| t.id == id);
-        let effect = effect.and_then(|t| t.effect).map(|e| e.as_str().to_owned());
-        api::Again {
-            repeats: ended(tasks, &id) == Some(TaskStatus::Succeeded),
-            effect: effect.unwrap_or_default(),
-            task: id,
+    let (mut reused, mut shown) = (Vec::new(), Vec::new());
+    for (at, (task, effect)) in workflow.tasks_of(0).iter().zip(effects).enumerate() {
+        if again.contains(&at) {
+            shown.push(api::Again {
+                repeats: past.get(&task.id).is_some_and(|past| past.acted),
+                effect: effect.map_or("", Effect::as_str).to_owned(),
+                task: task.id.clone(),
+            });
+        } else if succeeded(past, &task.id) {
+            reused.push(task.id.clone());
         }
-    });
-    let kept = |t: &usize| ended(tasks, &own[*t].id) == Some(TaskStatus::Succeeded);
-    let reused = (0..own.len()).filter(|t| !again.contains(t) && kept(t));
+    }
     api::RetryRunResponse {
         run: None,
-        reused: reused.map(|t| own[t].id.clone()).collect(),
-        again: shown.collect(),
+        reused,
+        again: shown,
     }
 }

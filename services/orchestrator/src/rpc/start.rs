@@ -25,12 +25,7 @@ pub(super) async fn start_run(
     rpc: &Rpc,
     request: Request<api::StartRunRequest>,
 ) -> Result<api::StartRunResponse, Status> {
-    let Call {
-        key,
-        principal,
-        scopes,
-        ..
-    } = request.call();
+    let call = request.call();
     let request = request.into_inner();
     let from = match (request.source.as_str(), request.workflow.as_str()) {
         ("", "") => return Err(Error::Parameters("give `source` or `workflow`".into()).into()),
@@ -51,23 +46,30 @@ pub(super) async fn start_run(
     let mut start = Start {
         inputs: inputs(request.inputs),
         folder: rpc.config.admitted(request.folder),
-        key,
-        principal,
-        scopes,
         priority: request.priority,
         dedupe: dedupe(&request.dedupe_key, request.dedupe_window.as_ref())?,
         trigger: request.trigger.as_ref().map(from_json),
         scheduled_ms: request.scheduled_at.as_ref().map(milliseconds),
         mock: request.mock,
-        ..Start::of(from)
+        ..begun_by(call, from)
     };
     if let Some(part) = request.part {
-        start.part = Some(part_of(rpc, &start, part).await?);
+        start.part = Some(part_of(rpc, &mut start, part).await?);
     }
     let run = start.begin(&rpc.runs).await?;
     Ok(api::StartRunResponse {
         run: Some(shown(rpc, &run).await?),
     })
+}
+
+/// A start with nothing beside its workflow, on behalf of a caller.
+pub(super) fn begun_by(call: Call, from: From) -> Start {
+    Start {
+        key: call.key,
+        principal: call.principal,
+        scopes: call.scopes,
+        ..Start::of(from)
+    }
 }
 
 fn dedupe(
@@ -89,7 +91,7 @@ fn dedupe(
 }
 
 /// The tasks that run, and the run whose results stand in for the rest.
-async fn part_of(rpc: &Rpc, start: &Start, part: api::Part) -> Result<Part, Error> {
+async fn part_of(rpc: &Rpc, start: &mut Start, part: api::Part) -> Result<Part, Error> {
     let workflow = start.workflow(&rpc.runs).await?;
     let given = [&part.from, &part.until, &part.only];
     let named: Vec<_> = given.into_iter().filter(|t| !t.is_empty()).collect();
@@ -113,37 +115,55 @@ async fn part_of(rpc: &Rpc, start: &Start, part: api::Part) -> Result<Part, Erro
     };
     let run = match part.run_id.as_str() {
         _ if !part.until.is_empty() => String::new(),
-        "" => last_of(rpc, &workflow.name).await?,
+        "" => last_of(rpc, &workflow.name, start.mock).await?,
         run => run.to_owned(),
     };
     Ok(Part { run, tasks })
 }
 
-/// The last run of a workflow that has ended.
-async fn last_of(rpc: &Rpc, workflow: &str) -> Result<String, Error> {
-    let filter = ListRuns {
-        workflow: Some(workflow.to_owned()),
-        limit: 50,
-        ..ListRuns::default()
+/// Runs that are looked at for results to reuse, and of one page: each that is none is read
+/// from its journal, and mock runs in such a number come of a loop.
+const LOOKED_MAX: usize = 200;
+const LOOKED_PAGE: u32 = 50;
+
+/// The last run of a workflow that has ended, and whose results may be reused: those of mock
+/// runs are for mock runs alone.
+async fn last_of(rpc: &Rpc, workflow: &str, mock: bool) -> Result<String, Error> {
+    let (mut looked, mut before) = (0, None);
+    while looked < LOOKED_MAX {
+        let filter = ListRuns {
+            workflow: Some(workflow.to_owned()),
+            before,
+            limit: LOOKED_PAGE,
+            ..ListRuns::default()
+        };
+        let rows = rpc.runs.journal().list(&filter).await?;
+        let Some(last) = rows.last() else { break };
+        before = Some(last.run);
+        looked += rows.len();
+        for row in rows.iter().filter(|row| row.ended_at_ms.is_some()) {
+            let run = run_text(row.run);
+            if rpc.runs.look(&run, |state| state.accepted.mock).await? == mock {
+                return Ok(run);
+            }
+        }
+    }
+    let kind = if mock { "mock run" } else { "run" };
+    let text = match looked {
+        LOOKED_MAX.. => format!(
+            "none of the last {LOOKED_MAX} runs of `{workflow}` is a {kind} that has ended; \
+             name the run whose results to reuse as `part.runId`"
+        ),
+        _ => format!("no {kind} of `{workflow}` has ended, so there are no results to reuse"),
     };
-    let rows = rpc.runs.journal().list(&filter).await?;
-    let ended = rows.into_iter().find(|row| row.ended_at_ms.is_some());
-    ended.map(|row| run_text(row.run)).ok_or_else(|| {
-        let text = format!("no run of `{workflow}` has ended, so there are no results to reuse");
-        Error::Parameters(text)
-    })
+    Err(Error::Parameters(text))
 }
 
 pub(super) async fn execute(
     rpc: &Rpc,
     request: Request<api::ExecuteRequest>,
 ) -> Result<api::ExecuteResponse, Status> {
-    let Call {
-        key,
-        principal,
-        scopes,
-        ..
-    } = request.call();
+    let call = request.call();
     let request = request.into_inner();
     let has_tasks = !request.tasks.is_empty() || request.config.is_some();
     if has_tasks != request.source.is_empty() {
@@ -161,29 +181,18 @@ pub(super) async fn execute(
     } else {
         (request.source, None)
     };
-    let catalog = rpc.runs.context().catalog();
-    let dialect = named.unwrap_or_else(|| {
-        let source = Source {
-            text: &source,
-            file_name: &request.file_name,
-            dialect: None,
-        };
-        check(&source, Some(&catalog)).dialect
-    });
+    let from = From::File {
+        source: source.clone(),
+        file_name: request.file_name.clone(),
+        dialect: named,
+    };
     let start = Start {
         inputs: inputs(request.inputs),
         folder: rpc.config.admitted(request.folder),
-        key,
-        principal,
-        scopes,
-        ..Start::of(From::File {
-            source,
-            file_name: request.file_name,
-            dialect: Some(dialect),
-        })
+        ..begun_by(call, from)
     };
     let run = match start.begin(&rpc.runs).await {
-        Err(Error::Invalid(faults)) if dialect == Dialect::Oktyv => {
+        Err(Error::Invalid(faults)) if is_oktyv(named, &source, &request.file_name) => {
             let first = faults.first();
             let code = first.map_or("INVALID_PARAMETERS", |d| d.code);
             let message = first.map_or("", |d| d.message.as_str());
@@ -196,6 +205,20 @@ pub(super) async fn execute(
     Ok(render::executed(&state, now))
 }
 
+/// Whether a document that was refused is one of Oktyv, which has a shape of its own for
+/// that.
+fn is_oktyv(named: Option<Dialect>, text: &str, file_name: &str) -> bool {
+    let dialect = named.unwrap_or_else(|| {
+        let source = Source {
+            text,
+            file_name,
+            dialect: None,
+        };
+        check(&source, None).dialect
+    });
+    dialect == Dialect::Oktyv
+}
+
 fn oktyv_source(tasks: &[Json], config: Option<&Json>) -> String {
     let mut document = Map::new();
     document.insert("tasks".into(), tasks.iter().map(from_json).collect());
@@ -203,4 +226,75 @@ fn oktyv_source(tasks: &[Json], config: Option<&Json>) -> String {
         document.insert("config".into(), from_json(config));
     }
     Value::Object(document).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use gearmesh_runtime::{Context, Service, Started};
+    use gearmesh_testkit::TestMesh;
+    use tonic::service::Routes;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::stored::{Creation, New, Update, update};
+
+    fn file(source: &str) -> New {
+        New {
+            source: source.to_owned(),
+            file_name: String::new(),
+            comment: String::new(),
+            author: None,
+            dry_run: false,
+        }
+    }
+
+    const FIRST: &str = "name: w\ntasks:\n  - {id: a, set: {x: 1}}\n  - {id: b, set: {x: 1}}\n";
+    const SECOND: &str = "name: w\ntasks:\n  - {id: b, set: {x: 2}}\n  - {id: a, set: {x: 2}}\n";
+
+    /// A part is chosen by the places of its tasks, which another version has elsewhere.
+    async fn changed_before_it_begins(rpc: &Rpc) -> Result<(), Error> {
+        let creation = Creation::prepare(&rpc.runs, file(FIRST)).await?;
+        creation.store(&rpc.runs, None, bytes::Bytes::new()).await?;
+        let from = From::Stored {
+            name: "w".to_owned(),
+            version: 0,
+        };
+        let mut start = Start::of(from);
+        let part = api::Part {
+            until: "a".to_owned(),
+            ..api::Part::default()
+        };
+        start.part = Some(part_of(rpc, &mut start, part).await?);
+        let change = Update {
+            workflow: "w".to_owned(),
+            etag: None,
+            new: file(SECOND),
+        };
+        update(&rpc.runs, change).await?;
+        let run = start.begin(&rpc.runs).await?;
+        let run = shown(rpc, &run).await?;
+        let task = |id: &str| run.tasks.get(id).map(|task| task.status.as_str());
+        assert_eq!(run.version, 1);
+        assert_eq!((task("a"), task("b")), (Some("succeeded"), Some("skipped")));
+        Ok(())
+    }
+
+    fn play(cx: Context) -> Started {
+        Box::pin(async move {
+            let rpc = Rpc::open(cx, Config::default()).await?;
+            changed_before_it_begins(&rpc).await?;
+            Ok(Routes::default())
+        })
+    }
+
+    #[tokio::test]
+    async fn start_is_of_the_version_that_was_looked_at() {
+        let service = Service {
+            name: "orchestrator",
+            descriptors: || gearmesh_api::DESCRIPTORS,
+            start: play,
+        };
+        // It does not start unless all is as it should be.
+        TestMesh::start(&[service]).await.stop().await;
+    }
 }

@@ -1,6 +1,7 @@
 //! Running a part of a workflow, with the results of an earlier run for the rest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -23,27 +24,26 @@ pub(crate) struct Part {
 
 /// How a task of the earlier run ended.
 #[derive(Debug, Clone)]
-pub(crate) struct Earlier {
-    pub(crate) id: String,
-    pub(crate) status: TaskStatus,
-    pub(crate) result: Value,
-    pub(crate) reason: String,
+struct Earlier {
+    status: TaskStatus,
+    result: Value,
+    reason: String,
 }
 
-/// How the tasks of a run's own graph ended.
-pub(crate) fn earlier(state: &State) -> Vec<Earlier> {
+/// How tasks of a run's own graph ended, by their ids; `wanted` are those that count.
+fn earlier(state: &State, wanted: &HashSet<String>) -> HashMap<String, Earlier> {
     let tasks = state.tasks_of(ROOT);
-    tasks
-        .map(|task| {
-            let known = &state.tasks[task];
-            Earlier {
-                id: state.task(task).id.clone(),
-                status: known.status,
-                result: known.view.get("result").cloned().unwrap_or_default(),
-                reason: known.reason.clone(),
-            }
-        })
-        .collect()
+    let tasks = tasks.filter(|task| wanted.contains(&state.task(*task).id));
+    let known = tasks.map(|task| {
+        let known = &state.tasks[task];
+        let earlier = Earlier {
+            status: known.status,
+            result: known.view.get("result").cloned().unwrap_or_default(),
+            reason: known.reason.clone(),
+        };
+        (state.task(task).id.clone(), earlier)
+    });
+    known.collect()
 }
 
 /// Whether the results of the earlier run may be reused; how many passes its attempts
@@ -131,9 +131,15 @@ pub(crate) async fn records(
     state: &mut State,
     now_ms: i64,
 ) -> Result<Vec<journal::Record>, Error> {
+    let own = state.workflow.tasks_of(0).iter().enumerate();
+    let reused = own.filter(|(task, _)| !part.tasks.contains(task));
+    let wanted: HashSet<String> = reused.map(|(_, task)| task.id.clone()).collect();
     let known = match part.run.as_str() {
-        "" => Vec::new(),
-        run => runs.look(run, earlier).await?,
+        "" => HashMap::new(),
+        run => {
+            let wanted = Arc::new(wanted);
+            runs.look(run, move |state| earlier(state, &wanted)).await?
+        }
     };
     let order: Vec<usize> = state
         .workflow
@@ -149,7 +155,7 @@ pub(crate) async fn records(
             continue;
         }
         let id = state.workflow.tasks[task].id.clone();
-        let earlier = known.iter().find(|e| e.id == id);
+        let earlier = known.get(&id);
         let mut ended = journal::Ended {
             task: id,
             outcome: journal::Outcome::Skipped.into(),

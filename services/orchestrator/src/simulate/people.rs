@@ -8,9 +8,12 @@ use super::cases::Opinion;
 use super::names;
 use super::world::{Coming, World};
 use crate::plan::{Input, InstanceStatus, Vote};
+use crate::voter::{Question, Refused};
 
-/// Whose word never counts, as where runs are real.
-const AGENT: &str = "agent/";
+/// The name of an approver, without whether it is a person's or a role's.
+fn bare(approver: &str) -> &str {
+    approver.split_once(':').map_or(approver, |(_, name)| name)
+}
 
 impl World<'_> {
     /// Asks the people of the case.
@@ -43,33 +46,17 @@ impl World<'_> {
             return;
         }
         let name = names::full(&self.state, task, item);
-        let what = &self.state.tasks[task].instances[item].what;
-        let approvers = what.get("approvers").and_then(Value::as_array);
-        let approvers = approvers.into_iter().flatten().filter_map(Value::as_str);
-        let approvers: Vec<&str> = approvers.collect();
-        let person = |a: &str| {
-            let kind = a.split_once(':').map(|(kind, _)| kind);
-            kind.is_none_or(|kind| kind == "user")
-        };
-        let bare = |a: &str| a.split_once(':').map_or(a, |(_, name)| name).to_owned();
-        let principal = match &opinion.by {
-            Some(by) => by.clone(),
+        let question = Question::of(&self.state, task, item, &name);
+        let principal = match (&opinion.by, question.approvers().get(at)) {
+            (Some(by), _) => by.clone(),
             // The quorum needs different people.
-            None => (approvers.get(at)).map_or_else(|| format!("tester{at}"), |a| bare(a)),
+            (None, Some(approver)) => bare(approver).to_owned(),
+            (None, None) => format!("tester{at}"),
         };
-        if principal.starts_with(AGENT) {
-            return self.fault(format!("`{principal}` is an agent; people answer `{name}`"));
-        }
-        let before = &self.state.tasks[task].instances[item].signals;
-        let by = |signal: &Value| signal.get("by").is_some_and(|by| by == principal.as_str());
-        if before.iter().any(by) {
-            return self.fault(format!("`{principal}` answers `{name}` twice"));
-        }
         // Who has a role is not known to a case.
-        let closed = !approvers.is_empty() && approvers.iter().all(|a| person(a));
-        if closed && !approvers.iter().any(|a| bare(a) == principal) {
-            let all = approvers.join(", ");
-            return self.fault(format!("`{name}` is for {all}, not for `{principal}`"));
+        if let Err(refused) = question.admit(&principal, |_, _| true) {
+            let (Refused::NotYours(text) | Refused::Answered(text)) = refused;
+            return self.fault(text);
         }
         let form = match gearmesh_workflow::bind(&approve.form, &opinion.form) {
             Ok(form) => form,

@@ -1,18 +1,19 @@
 //! How the run of a case is accepted.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use gearmesh_api::journal::v1 as journal;
 use gearmesh_workflow::Workflow;
 
 use super::cases::Case;
 use super::read::instant;
-use crate::plan::constants;
+use crate::acceptance;
+use crate::plan::millis;
 
 /// The id of the run of every case.
 pub(super) const RUN: &str = "run_0000000000001";
 
-/// Who starts it: nobody whom a case calls an approver.
+/// Who starts it, and so answers no question of it.
 const PRINCIPAL: &str = "test";
 
 /// The first record of a case's run; or why it cannot begin.
@@ -24,8 +25,7 @@ pub(super) fn accepted(workflow: &Workflow, case: &Case) -> Result<journal::Acce
     let mut inputs = workflow.bind_inputs(&case.inputs).map_err(texts)?;
     let now = crate::render::instant(case.now_ms);
     workflow.fill_inputs(&mut inputs, &now).map_err(texts)?;
-    let limit = workflow.timeout;
-    let limit = limit.map(|l| i64::try_from(l.as_millis()).unwrap_or(i64::MAX));
+    let limit = workflow.timeout.map(millis);
     let trigger = case.trigger.as_ref();
     let scheduled = trigger.and_then(|t| instant(t.get("time")?.as_str()?));
     let mut accepted = journal::Accepted {
@@ -38,15 +38,6 @@ pub(super) fn accepted(workflow: &Workflow, case: &Case) -> Result<journal::Acce
         scheduled_ms: scheduled,
         ..journal::Accepted::default()
     };
-    let mut roots = constants(RUN, &accepted, case.now_ms);
-    let mut vars = Map::new();
-    for (name, node) in &workflow.vars {
-        let value = node
-            .evaluate(&roots)
-            .map_err(|e| vec![format!("variable `{name}`: {}: {}", e.code, e.message)])?;
-        vars.insert(name.clone(), value);
-        roots.insert("vars".to_owned(), Value::Object(vars.clone()));
-    }
-    accepted.vars = Value::Object(vars).to_string().into();
+    acceptance::vars(workflow, RUN, &mut accepted, case.now_ms).map_err(|e| vec![e.to_string()])?;
     Ok(accepted)
 }

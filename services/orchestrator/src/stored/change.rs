@@ -13,9 +13,7 @@ use crate::stored::alike::{self, Sketch};
 use crate::stored::file::File;
 use crate::stored::summary::{Summary, words};
 use crate::stored::{Shown, head, refused, version};
-
-/// Who stores where nobody logs in.
-const AUTHOR: &str = "local";
+use crate::voter::LOCAL;
 
 /// How often a change is decided anew when somebody else's came first.
 const TRIES_MAX: u32 = 8;
@@ -214,7 +212,7 @@ pub(crate) async fn rollback(
         }
         let again = Version {
             version: head.newest.saturating_add(1),
-            author: author.clone().unwrap_or_else(|| AUTHOR.to_owned()),
+            author: author.clone().unwrap_or_else(|| LOCAL.to_owned()),
             comment: format!("version {} again", wanted.version),
             created_at_ms: runs.context().clock().now_ms(),
             ..wanted
@@ -315,7 +313,7 @@ impl Made {
             file_name: new.file_name,
             dialect: file.workflow.dialect.as_str().to_owned(),
             title: file.workflow.title.clone().unwrap_or_default(),
-            author: new.author.unwrap_or_else(|| AUTHOR.to_owned()),
+            author: new.author.unwrap_or_else(|| LOCAL.to_owned()),
             comment: new.comment,
             words: words(&file.workflow),
             summary: Summary::new(file).to_bytes(),

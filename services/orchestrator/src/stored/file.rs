@@ -30,14 +30,20 @@ impl File {
             dialect: None,
         };
         let catalog = runs.context().catalog();
-        let (workflow, warnings) = strict(check(&source, Some(&catalog)))?;
+        let document = Document::read(&source);
+        let checked = match &document {
+            Ok(document) => document.check(Some(&catalog)),
+            // All that is wrong at once, and not the notation alone.
+            Err(_) => check(&source, Some(&catalog)),
+        };
+        let (workflow, warnings) = strict(checked)?;
         if workflow.dialect == Dialect::Oktyv {
             // It would be found under the name of the dialect by everyone.
             let text = "a request of Oktyv has no name to be stored under; \
                 `gearmesh workflow convert` writes it as a file that has one";
             return Err(Error::Parameters(text.to_owned()));
         }
-        let document = Document::read(&source).map_err(Error::Invalid)?.value();
+        let document = document.map_err(Error::Invalid)?.value();
         Ok(Self {
             workflow,
             document,

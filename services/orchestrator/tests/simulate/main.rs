@@ -346,7 +346,7 @@ cases:
     let twice =
         "{name: x, approvals: {decide: [&a {approve: true, by: ann, form: {note: a}}, *a]}}";
     let faults = bench.faults(ASKS, twice).await;
-    assert_eq!(faults[0], "`ann` answers `decide` twice");
+    assert_eq!(faults[0], "`ann` has answered `decide` before");
     let empty = "{name: x, approvals: {decide: {approve: true, by: ann}}}";
     let faults = bench.faults(ASKS, empty).await;
     assert_eq!(faults[0], "the form of `decide`: input `note` is required");
