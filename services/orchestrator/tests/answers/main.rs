@@ -1,7 +1,5 @@
 //! What the orchestrator answers about runs and files, and what people answer it.
 
-#![expect(clippy::disallowed_methods, reason = "no context in a test")]
-
 mod artifacts;
 mod parts;
 mod people;
