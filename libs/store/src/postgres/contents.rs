@@ -127,11 +127,9 @@ pub(super) fn statement(
     contents: &Contents<'_>,
     keys: bool,
 ) -> Encoded<QueryScalar<'static, Postgres, RunId, PgArguments>> {
-    let keyed = if keys {
-        keyed(&contents.runs)
-    } else {
-        Vec::new()
-    };
+    // In the order in which they came: of two with one key, the first wins.
+    let new = if keys { group.new_runs() } else { Vec::new() };
+    let keyed = keyed(&new);
     let blobs = once_each(&contents.blobs);
     let folded = Folded::of(contents);
     let mut lists = Lists(PgArguments::default());
