@@ -15,6 +15,7 @@ use gearmesh_store::Journal;
 use crate::plan::{Answer, Dispatch, Problem};
 use crate::run::cache;
 use crate::run::fence::{Fenced, fence};
+use crate::run::shaped;
 
 /// Fencing epoch, until several orchestrators share a store.
 pub(crate) const EPOCH: u64 = 1;
@@ -35,7 +36,7 @@ pub(crate) struct Setting {
     pub(crate) timeout: Option<Duration>,
     /// How often the engine itself may try again.
     pub(crate) retries: u32,
-    /// The tool's example answers in place of a call.
+    /// What the tool's example and its schema say, in place of a call.
     pub(crate) mock: bool,
 }
 
@@ -64,7 +65,7 @@ pub(crate) async fn attempt(
     };
     let tool = found.tool.clone();
     if setting.mock {
-        return mock(&tool);
+        return Answer::Done(shaped::answer(&tool));
     }
     let link = match cx.link(&tool.engine) {
         Ok(link) => link,
@@ -89,13 +90,6 @@ pub(crate) async fn attempt(
         () = limit => timed_out(cx, setting, &tool, &dispatch).await,
         () = abort.cancelled() => aborted(cx, &tool, &dispatch).await,
     }
-}
-
-/// What the tool's own documentation says that it answers.
-fn mock(tool: &Tool) -> Answer {
-    let mut answers = tool.examples.iter().map(|e| &e.response);
-    let answer = answers.find(|answer| !answer.is_null()).cloned();
-    Answer::Done(answer.unwrap_or_else(|| serde_json::json!({})))
 }
 
 fn call(setting: &Setting, dispatch: &Dispatch) -> Call {

@@ -16,6 +16,7 @@ mod pin;
 mod places;
 mod runs;
 mod shaped;
+mod shaped;
 mod start;
 mod tools;
 mod watch;
