@@ -1,6 +1,7 @@
 //! What the orchestrator answers about runs and files, and what people answer it.
 
 mod artifacts;
+mod doubts;
 mod parts;
 mod people;
 mod retries;
