@@ -93,19 +93,47 @@ fn killed_run_is_taken_up_by_the_next_command() {
     assert_eq!(slow["status"], "succeeded", "{runs}");
 }
 
+/// Waits an hour before its second attempt, and is open until then.
+const LONG: &str = r#"name: long
+tasks:
+  - id: absent
+    tool: state.get
+    params: {key: absent}
+    retry: {attempts: 2, delay: 1h, maxDelay: 1h, errors: [STATE_NOT_FOUND]}
+"#;
+
 #[test]
 fn run_that_takes_too_long_goes_on_without_its_watcher() {
     let folder = Folder::new();
-    folder.write("slow.yaml", SLOW);
+    let (dev, _) = folder.dev(&["--port", "0", "--no-demo"]);
+    folder.write("long.yaml", LONG);
+    // Counted from the start of the command, which must have started the run by then.
     let ended = folder
-        .gearmesh(&["run", "slow.yaml", "--timeout", "50ms", "-o", "json"])
+        .gearmesh(&["run", "long.yaml", "--timeout", "4s", "-o", "json"])
         .with(8);
     assert!(ended.err.contains("\"TIMEOUT\""), "{ended:#?}");
     let listed = folder
         .gearmesh(&["run", "list", "-o", "json"])
         .with(0)
         .json();
-    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed[0]["status"], "running", "{listed}");
+    dev.signal(Signal::TERM);
+    dev.end().with(0);
+}
+
+#[test]
+fn command_with_a_limit_does_not_stay_for_the_runs_of_others() {
+    let folder = Folder::new();
+    folder.write("small.yaml", SMALL);
+    folder.write("long.yaml", LONG);
+    let mut run = folder.start(&["run", "long.yaml", "--watch"]);
+    run.wait_for("retrying");
+    run.signal(Signal::KILL);
+    assert_eq!(run.end().code, None);
+    let ended = folder
+        .gearmesh(&["run", "small.yaml", "--timeout", "10s"])
+        .with(0);
+    assert!(ended.err.contains("stopping at --timeout"), "{ended:#?}");
 }
 
 #[test]
