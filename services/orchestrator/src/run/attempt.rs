@@ -38,6 +38,8 @@ pub(crate) struct Setting {
     pub(crate) retries: u32,
     /// What the tool's example and its schema say, in place of a call.
     pub(crate) mock: bool,
+    /// The result is kept for no later call.
+    pub(crate) sensitive: bool,
 }
 
 /// Makes the attempt. Ends at once when `abort` is cancelled: the call is
@@ -53,7 +55,8 @@ pub(crate) async fn attempt(
         // Never sent: there is nothing to fence.
         return Answer::Cancelled;
     }
-    if !setting.mock
+    let kept = !setting.mock && !setting.sensitive;
+    if kept
         && let Some(result) = cache::find(cx, journal, &dispatch).await
     {
         return Answer::Cached(result);
@@ -82,7 +85,9 @@ pub(crate) async fn attempt(
     tokio::select! {
         answer = invoke(&link, &tool, params, &call) => match answer {
             Ok(result) => {
-                cache::keep(cx, journal, &dispatch, &result).await;
+                if kept {
+                    cache::keep(cx, journal, &dispatch, &result).await;
+                }
                 Answer::Done(result)
             }
             Err(status) => answered(cx, &tool, &dispatch, &status).await,

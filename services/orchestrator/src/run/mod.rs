@@ -16,7 +16,6 @@ mod pin;
 mod places;
 mod runs;
 mod shaped;
-mod shaped;
 mod start;
 mod tools;
 mod watch;

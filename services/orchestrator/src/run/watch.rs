@@ -11,6 +11,7 @@ use crate::plan::State;
 use crate::run::events::events;
 use crate::run::load;
 use crate::run::runs::{Live, Runs, Standing};
+use crate::seal;
 
 /// A watcher of one run: a state of its own that takes in what it has shown.
 #[derive(Debug)]
@@ -35,7 +36,10 @@ impl Watch {
                 let records = live.records(0).await;
                 (records.iter().map(|r| (**r).clone()).collect(), Some(live))
             }
-            Standing::Ended(_) => (crate::journal::records(runs.journal(), id).await?, None),
+            Standing::Ended(_) => {
+                let records = seal::read(runs.context(), runs.journal(), id).await?;
+                (records, None)
+            }
         };
         let seen = u32::try_from(records.len()).unwrap_or(u32::MAX);
         if after > seen {
