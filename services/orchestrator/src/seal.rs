@@ -83,6 +83,19 @@ pub(crate) async fn records<'r>(
     Ok(Cow::Owned(own))
 }
 
+/// As [`records`], for those of a start.
+///
+/// # Errors
+/// ENGINE_UNAVAILABLE when the vault cannot keep them.
+pub(crate) async fn accepted<'r>(
+    cx: &Context,
+    state: &State,
+    all: &'r [journal::Record],
+) -> Result<Cow<'r, [journal::Record]>, Error> {
+    let sealed = records(cx, state, all).await;
+    sealed.map_err(|cause| Error::Sealing(Box::new(cause)))
+}
+
 /// Whether something in records is sealed.
 pub(crate) fn is_sealed(records: &mut [journal::Record]) -> bool {
     let mut parts = records.iter_mut().flat_map(parts);

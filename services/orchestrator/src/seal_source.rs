@@ -51,6 +51,18 @@ impl Found {
         self.literals.is_empty() && self.references.is_empty()
     }
 
+    /// Whether nothing is left.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETERS when something is.
+    pub(crate) fn none(&self) -> Result<(), Error> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let text = "a secret in the file cannot be replaced; store it in the vault and write `vault://vault/secret`";
+        Err(Error::Parameters(text.to_owned()))
+    }
+
     /// The file with references in their places.
     ///
     /// # Errors

@@ -56,9 +56,7 @@ pub(crate) async fn attempt(
         return Answer::Cancelled;
     }
     let kept = !setting.mock && !setting.sensitive;
-    if kept
-        && let Some(result) = cache::find(cx, journal, &dispatch).await
-    {
+    if kept && let Some(result) = cache::find(cx, journal, &dispatch).await {
         return Answer::Cached(result);
     }
     let catalog = cx.catalog();

@@ -178,11 +178,7 @@ impl Start {
             sent.clone_from(&source);
         }
         let ready = self.checked(runs, Text { source, ..text })?;
-        if !ready.found.is_empty() {
-            let text = "a secret in the file cannot be replaced; store it in the vault and write `vault://vault/secret`";
-            return Err(Error::Parameters(text.to_owned()));
-        }
-        Ok(ready)
+        ready.found.none().map(|()| ready)
     }
 
     async fn begun_as(&self, runs: &Runs, id: RunId, ready: Ready) -> Result<String, Error> {
@@ -403,8 +399,7 @@ impl Start {
             _ => Input::Begin,
         };
         decide(cx, &mut state, [first], &mut decided);
-        let written = seal::records(cx, &state, &decided.records).await;
-        let written = written.map_err(|cause| Error::Sealing(Box::new(cause)))?;
+        let written = seal::accepted(cx, &state, &decided.records).await?;
         let (rows, blobs) = crate::journal::rows(&written, 1);
         let new = NewRun {
             run: id,
@@ -445,6 +440,11 @@ impl Start {
                 cancel_soon(runs, run_text(holder));
             }
         }
+        self.answered(accepted, run)
+    }
+
+    /// The run that answers the request.
+    fn answered(&self, accepted: Accepted, run: String) -> Result<String, Error> {
         match accepted {
             Accepted::New => Ok(run),
             Accepted::Existing(first) => Ok(run_text(first)),
