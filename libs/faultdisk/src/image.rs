@@ -140,19 +140,14 @@ impl Image {
                         long = long.max(end);
                     }
                 }
+                // Lengths are the file system's own records, which it keeps in order: what lies
+                // beyond is gone where the length is there, and only there.
                 Change::Length(new) => {
                     if i < length {
                         long = *new;
-                    }
-                    // What lies beyond is gone for whoever sees the change.
-                    let mut from = *new;
-                    while from < bytes.len() {
-                        let number = from / sector;
-                        let to = bytes.len().min((number + 1) * sector);
-                        if i < moment(number) {
-                            bytes[from..to].fill(0);
+                        if let Some(beyond) = bytes.get_mut(*new..) {
+                            beyond.fill(0);
                         }
-                        from = to;
                     }
                 }
             }

@@ -8,7 +8,9 @@ pub(crate) mod effect;
 mod group;
 mod groups;
 pub(crate) mod journal;
+mod log;
 pub(crate) mod meta;
+mod sum;
 pub(crate) mod workflow;
 mod writer;
 

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Row};
 
 use super::connect::{check_version, writer};
-use super::meta;
+use super::{log, meta, sum};
 use crate::counts::Counters;
 use crate::error::{Error, Result};
 use crate::options::Durability;
@@ -26,6 +26,7 @@ pub(crate) struct Writer {
     /// Whether a transaction may be open: one whose owner left is undone by the
     /// next.
     pub(crate) open: bool,
+    path: PathBuf,
     durability: Durability,
     /// Commits since the log's length was looked at, weighed.
     unchecked: u64,
@@ -34,9 +35,14 @@ pub(crate) struct Writer {
 impl Writer {
     /// Opens the file, and checks it when its last owner did not close it.
     pub(crate) async fn open(path: &Path, durability: Durability) -> Result<(Self, Versions)> {
-        // SQLite removes the log when the last connection closes, so a log
-        // that is there says by itself that the stop was not clean.
-        let unclean = std::fs::metadata(log_path(path)).is_ok_and(|m| m.len() > 0);
+        let unclean = is_unclean(path);
+        let left = path.to_owned();
+        // Reads whole files.
+        let checked = tokio::task::spawn_blocking(move || check_left(&left, unclean, durability));
+        match checked.await {
+            Ok(checked) => checked?,
+            Err(e) => return Err(Error::Failed(e.to_string())),
+        }
         let mut connection = writer(path, durability).await?;
         let row = sqlx::query(
             "SELECT sqlite_version(), EXISTS(SELECT 1 FROM sqlite_schema WHERE name = 'meta')",
@@ -46,6 +52,7 @@ impl Writer {
         check_version(row.try_get(0)?)?;
         if unclean {
             check(&mut connection, path).await?;
+            settle(&mut connection, path).await?;
         }
         let versions = if row.try_get(1)? {
             meta::versions(&mut connection).await?
@@ -55,6 +62,7 @@ impl Writer {
         let writer = Self {
             connection,
             open: false,
+            path: path.to_owned(),
             durability,
             unchecked: 0,
         };
@@ -128,13 +136,66 @@ impl Writer {
         Ok(())
     }
 
-    /// Moves the log into the file and removes it.
+    /// Moves the log into the file, removes it, and leaves the file's checksum.
     pub(crate) async fn close(mut self, counters: &Counters) -> Result<()> {
         if self.open {
             self.rollback(counters).await;
         }
         self.connection.close().await?;
+        if !is_unclean(&self.path) {
+            // It logs what fails, and cannot be cancelled half done.
+            let _ = tokio::task::spawn_blocking(move || sum::leave(&self.path)).await;
+        }
         Ok(())
+    }
+}
+
+/// Checks what the last process left, before SQLite reads it.
+fn check_left(path: &Path, unclean: bool, durability: Durability) -> Result<()> {
+    let log_path = log_path(path);
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::File { path, source }
+    };
+    let corrupt = |what| Error::Corrupt {
+        path: path.to_owned(),
+        what,
+    };
+    if !sum::take(path).map_err(at(path))? {
+        return Err(corrupt(format!(
+            "it is not as it was when it was closed; restore it from a backup, or delete `{}` if you replaced it yourself",
+            sum::beside(path).display()
+        )));
+    }
+    // Where a commit is not flushed before the next one, several may be missing after a
+    // loss of power, and nothing is wrong.
+    if !unclean || durability != Durability::Power {
+        return Ok(());
+    }
+    match log::damage(&log_path).map_err(at(&log_path))? {
+        Some(place) => Err(corrupt(format!(
+            "{place} does not fit its checksum, and commits behind it would be lost"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Moves the log into the file and empties it.
+///
+/// When a flush has failed before, the system may show what the disk does not have, and
+/// never write it. SQLite would go on behind such frames, and lose the new ones with them
+/// when the power goes. Moved into the file, all of it is written again.
+async fn settle(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
+    let moved = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(connection)
+        .await;
+    match moved.map_err(Error::from) {
+        // Readers need nothing of it, and writers are refused until there is space.
+        Err(Error::Full) => {
+            tracing::warn!(file = %path.display(), "no space to move the log into the file");
+            Ok(())
+        }
+        moved => moved.map(drop),
     }
 }
 
@@ -157,6 +218,12 @@ async fn check(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// SQLite removes the log when the last connection closes, so a log that is there says by
+/// itself that the stop was not clean.
+fn is_unclean(path: &Path) -> bool {
+    std::fs::metadata(log_path(path)).is_ok_and(|m| m.len() > 0)
 }
 
 fn log_path(path: &Path) -> PathBuf {
