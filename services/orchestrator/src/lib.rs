@@ -9,6 +9,9 @@
 
 mod acceptance;
 mod artifact;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod config;
 mod error;
 mod hash;
