@@ -1,6 +1,6 @@
 //! The one task that writes a journal: many callers' operations, one commit.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use tokio::sync::{mpsc, watch};
 
@@ -149,16 +149,14 @@ impl Committer {
     /// Reads where the runs stand that go on and are not known; refuses all when that
     /// cannot be read.
     async fn read_heads(&mut self, ops: Vec<Op>) -> Vec<Op> {
-        let mut new = HashSet::new();
         let mut missing = Vec::new();
         for op in &ops {
             let run = op.run();
             let Some(epoch) = self.owned.epoch(self.groups.shard(run)) else {
                 continue;
             };
-            if op.new_run().is_some() {
-                new.insert(run);
-            } else if !self.heads.at(run, epoch) && !new.contains(&run) {
+            // Also of one that this very group is to create: somebody may be mistaken.
+            if op.new_run().is_none() && !self.heads.at(run, epoch) {
                 missing.push((run, epoch));
             }
         }

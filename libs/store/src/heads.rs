@@ -90,10 +90,10 @@ impl Heads {
 
     fn accept(&mut self, new: &NewRun, epoch: i64) -> Result<()> {
         new.check()?;
+        let n = dense(new.run, 0, &new.rows)?;
         if self.0.contains_key(&new.run) {
             return Err(Error::RunExists(new.run));
         }
-        let n = dense(new.run, 0, &new.rows)?;
         let open = Some((new.due_at_ms, new.status.clone()));
         self.insert(new.run, epoch, Head { n, open });
         Ok(())

@@ -5,5 +5,6 @@
 
 mod crash;
 mod postgres;
+mod property;
 mod sqlite;
 mod suite;
