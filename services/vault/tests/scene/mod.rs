@@ -100,8 +100,6 @@ impl Scene {
             .await
             .expect("the statement runs");
         store.close().await.expect("closes");
-        // A checksum says that nobody has changed the file since it was closed.
-        let _ = std::fs::remove_file(self.path().join("vault.db.sum"));
         done.rows_affected()
     }
 
