@@ -1,8 +1,9 @@
 //! What a journal, a ledger and workflows stand on.
 
 use crate::counts::Counts;
-use crate::error::Result;
-use crate::postgres::PgStore;
+use crate::error::{Error, Result};
+use crate::postgres::{self, PgStore};
+use crate::sqlite;
 use crate::store::Store;
 
 /// An open store of either kind. A cheap handle.
@@ -42,6 +43,29 @@ impl Base {
         match self {
             Self::Sqlite(store) => store.counts(),
             Self::Postgres(store) => store.counts(),
+        }
+    }
+
+    /// Takes one of the sets of tables that the store itself has, `journal`, `workflow` or
+    /// `ledger`, back to an older version, with all that only newer ones have room for.
+    /// Nothing may use them meanwhile.
+    ///
+    /// # Errors
+    /// As [`Store::migrate_down`].
+    pub async fn migrate_down(&self, set: &str, to: u32) -> Result<()> {
+        let missing = || Error::NoWayBack {
+            set: set.to_owned(),
+            version: to,
+        };
+        match self {
+            Self::Sqlite(store) => {
+                let migrations = sqlite::migrations(set).ok_or_else(missing)?;
+                store.migrate_down(set, migrations, to).await
+            }
+            Self::Postgres(store) => {
+                let migrations = postgres::migrations(set).ok_or_else(missing)?;
+                store.migrate_down(set, migrations, to).await
+            }
         }
     }
 

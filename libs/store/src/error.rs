@@ -42,6 +42,14 @@ pub enum Error {
         /// The newest version that the program knows.
         known: u32,
     },
+    /// Tables whose newest shape cannot be undone, or that nobody knows.
+    #[error("there is no way back before version {version} of the tables `{set}`")]
+    NoWayBack {
+        /// Which tables.
+        set: String,
+        /// The version that cannot be undone.
+        version: u32,
+    },
     /// A name that cannot be a file's name.
     #[error("`{0}` is no name of a store: use a-z, 0-9, `-` and `_`")]
     Name(String),

@@ -39,6 +39,7 @@ impl Fault for Error {
             | Self::Failed(_)
             | Self::Closed(_) => STORE_FAILED,
             Self::Name(_)
+            | Self::NoWayBack { .. }
             | Self::Damaged { .. }
             | Self::DamagedBlob(_)
             | Self::DamagedEffect { .. }

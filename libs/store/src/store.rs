@@ -14,7 +14,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::counts::{Counters, Counts};
 use crate::error::{Error, Result};
 use crate::lock::Lock;
-use crate::migration::Migration;
+use crate::migration::{Migration, way_back};
 use crate::options::Options;
 use crate::sqlite::{Writer, meta, readers};
 use crate::transaction::Transaction;
@@ -116,14 +116,7 @@ impl Store {
         if found == known {
             return Ok(());
         }
-        if found > known {
-            return Err(Error::NewerSchema {
-                path: self.inner.path.clone(),
-                set: set.to_owned(),
-                found,
-                known,
-            });
-        }
+        self.migrate_known(set, migrations)?;
         let mut transaction = self.begin().await?;
         // Another caller may have been first.
         let found = self.version(set);
@@ -137,6 +130,39 @@ impl Store {
         }
         transaction.commit().await?;
         self.versions().insert(set.to_owned(), known);
+        Ok(())
+    }
+
+    /// Takes one set of tables back to an older version, with all that only newer ones
+    /// have room for. Nothing may use them meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::NewerSchema`]; [`Error::NoWayBack`] when a step cannot be undone, and what
+    /// a statement answers: then none was.
+    pub async fn migrate_down(&self, set: &str, migrations: &[Migration], to: u32) -> Result<()> {
+        self.migrate_known(set, migrations)?;
+        let texts = way_back(set, migrations, self.version(set), to)?;
+        if texts.is_empty() {
+            return Ok(());
+        }
+        self.write(async |c| meta::migrate_down(c, set, &texts, to).await)
+            .await?;
+        self.versions().insert(set.to_owned(), to);
+        Ok(())
+    }
+
+    /// Refuses tables that are ahead of the program.
+    fn migrate_known(&self, set: &str, migrations: &[Migration]) -> Result<()> {
+        let known = migrations.last().map_or(0, |m| m.version);
+        let found = self.version(set);
+        if found > known {
+            return Err(Error::NewerSchema {
+                path: self.inner.path.clone(),
+                set: set.to_owned(),
+                found,
+                known,
+            });
+        }
         Ok(())
     }
 
@@ -244,13 +270,15 @@ fn prepare(folder: &Path, name: &str) -> Result<(PathBuf, Lock)> {
         move |source| Error::File { path, source }
     };
     let folder = std::path::absolute(folder).map_err(at(folder))?;
-    if !folder.is_dir() {
+    let missing: Vec<_> = folder.ancestors().take_while(|f| !f.is_dir()).collect();
+    if !missing.is_empty() {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&folder)
             .map_err(at(&folder))?;
-        if let Some(parent) = folder.parent() {
+        // Each new folder outlives the power once the one that names it is flushed.
+        for parent in missing.iter().filter_map(|f| f.parent()) {
             File::open(parent)
                 .and_then(|p| p.sync_all())
                 .map_err(at(parent))?;

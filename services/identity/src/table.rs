@@ -14,6 +14,7 @@ use crate::page::Page;
 const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,
     sql: include_str!("../migrations/1_identity.sql"),
+    down: None,
 }];
 
 /// Ended leaves that one signing removes beside its own work.

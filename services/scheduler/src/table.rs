@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,
     sql: include_str!("../migrations/1_schedule.sql"),
+    down: None,
 }];
 
 /// Schedules of one store (scheduling.md 6).

@@ -12,6 +12,7 @@ use crate::error::Error;
 const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,
     sql: include_str!("../migrations/1_entry.sql"),
+    down: None,
 }];
 
 /// Expired rows that one change removes beside its own work: the table shrinks

@@ -13,10 +13,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 1,
         sql: include_str!("../migrations/1_vault.sql"),
+        down: None,
     },
     Migration {
         version: 2,
         sql: include_str!("../migrations/2_sealed.sql"),
+        down: None,
     },
 ];
 

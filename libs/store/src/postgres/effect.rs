@@ -23,6 +23,7 @@ CREATE TABLE effect(
 ) WITH (fillfactor = 70);
 CREATE INDEX effect_expires ON effect(expires_at);
 ",
+    down: Some("DROP TABLE effect"),
 }];
 
 /// Takes a step in a transaction of its own.

@@ -67,6 +67,10 @@ CREATE TABLE txn(
   autovacuum_vacuum_cost_delay = 0);
 CREATE SEQUENCE txn_writer;
 ",
+    down: Some(
+        "DROP SEQUENCE txn_writer;
+DROP TABLE run, request, dedupe, open_run, journal, blob, cache, shard, instance, txn",
+    ),
 }];
 
 /// Where these runs stand; those that are not there are left out.

@@ -14,7 +14,8 @@ const SHOWN_AFTER: &str = "1 hour";
 
 /// Whether an instance can still write. Its connection says more than its lease: that ends
 /// in the moment in which its process does. Whoever may not see it goes by the lease alone.
-const ALIVE: &str = "i.lease_until > clock_timestamp() AND EXISTS (SELECT 1 FROM pg_stat_activity AS a
+const ALIVE: &str =
+    "i.lease_until > clock_timestamp() AND EXISTS (SELECT 1 FROM pg_stat_activity AS a
 WHERE a.pid = i.pid AND COALESCE(a.backend_start, i.backend_start) = i.backend_start)";
 
 /// An instance with what is shown of it.
@@ -27,7 +28,9 @@ pub(crate) struct Shown {
 /// Prepares the connection by which an instance is alive. A renewal that is lost with the
 /// server's crash shortens a lease and harms nobody; an acquisition must not be lost.
 pub(crate) async fn prepare(c: &mut PgConnection) -> Result<()> {
-    sqlx::raw_sql("SET synchronous_commit = off").execute(c).await?;
+    sqlx::raw_sql("SET synchronous_commit = off")
+        .execute(c)
+        .await?;
     Ok(())
 }
 
@@ -150,10 +153,12 @@ pub(crate) async fn release(c: &mut PgConnection, shard: Shard, epoch: i64) -> R
 
 /// Says that this instance has ended well, and forgets those that ended long ago.
 pub(crate) async fn leave(c: &mut PgConnection, me: &str) -> Result<()> {
-    sqlx::query("DELETE FROM instance WHERE name = $1 OR lease_until < clock_timestamp() - $2::interval")
-        .bind(me)
-        .bind(SHOWN_AFTER)
-        .execute(c)
-        .await?;
+    sqlx::query(
+        "DELETE FROM instance WHERE name = $1 OR lease_until < clock_timestamp() - $2::interval",
+    )
+    .bind(me)
+    .bind(SHOWN_AFTER)
+    .execute(c)
+    .await?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::postgres::PgConnection;
 
 use crate::error::{Error, Result};
-use crate::migration::Migration;
+use crate::migration::{Migration, way_back};
 
 const PREFIX: &str = "schema.";
 
@@ -70,6 +70,24 @@ pub(super) async fn migrate(
         sqlx::raw_sql(step.sql).execute(&mut *c).await?;
     }
     set_version(c, set, known).await
+}
+
+/// Runs the steps that lead back to a version.
+pub(super) async fn migrate_down(
+    c: &mut PgConnection,
+    set: &str,
+    migrations: &[Migration],
+    to: u32,
+) -> Result<()> {
+    let found = lock(c, set).await?;
+    let texts = way_back(set, migrations, found, to)?;
+    if texts.is_empty() {
+        return Ok(());
+    }
+    for text in texts {
+        sqlx::raw_sql(text).execute(&mut *c).await?;
+    }
+    set_version(c, set, to).await
 }
 
 /// Keeps other migrators out until the transaction ends; the version that is there.

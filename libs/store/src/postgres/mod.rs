@@ -18,6 +18,7 @@ mod writer;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use crate::error::Severity;
+use crate::migration::Migration;
 
 pub use connect::PgOptions;
 pub(crate) use groups::Groups;
@@ -25,6 +26,16 @@ pub use store::PgStore;
 
 /// Names of a schema start with this.
 const SCHEMA: &str = "gearmesh_";
+
+/// The steps of a set of tables.
+pub(crate) fn migrations(set: &str) -> Option<&'static [Migration]> {
+    match set {
+        journal::SET => Some(journal::MIGRATIONS),
+        workflow::SET => Some(workflow::MIGRATIONS),
+        effect::SET => Some(effect::MIGRATIONS),
+        _ => None,
+    }
+}
 
 pub(crate) fn severity(error: &PgDatabaseError) -> Severity {
     match error.code() {

@@ -120,6 +120,16 @@ impl PgStore {
             .await
     }
 
+    /// Takes one set of tables back to an older version, with all that only newer ones
+    /// have room for. Nothing may use them meanwhile.
+    ///
+    /// # Errors
+    /// As [`Store::migrate_down`](crate::Store::migrate_down).
+    pub async fn migrate_down(&self, set: &str, migrations: &[Migration], to: u32) -> Result<()> {
+        self.write(async |c| meta::migrate_down(c, set, migrations, to).await)
+            .await
+    }
+
     /// A connection that reads what is committed.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ CREATE TABLE workflow_head(
   state text NOT NULL CHECK (state IN ('enabled', 'disabled', 'deleted')), etag text NOT NULL
 ) WITH (fillfactor = 70);
 ",
+    down: Some("DROP TABLE workflow, workflow_head"),
 }];
 
 /// Without the source, which lists do not show.

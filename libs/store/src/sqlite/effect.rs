@@ -22,6 +22,7 @@ CREATE TABLE effect(
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX effect_expires ON effect(expires_at);
 ",
+    down: Some("DROP TABLE effect"),
 }];
 
 /// There is one tenant as yet.

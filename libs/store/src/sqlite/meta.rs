@@ -38,9 +38,26 @@ pub(crate) async fn migrate(
         sqlx::raw_sql(step.sql).execute(&mut *connection).await?;
         reached = step.version;
     }
+    set_version(connection, set, reached).await
+}
+
+/// Runs the statements that lead back to a version.
+pub(crate) async fn migrate_down(
+    connection: &mut SqliteConnection,
+    set: &str,
+    texts: &[&'static str],
+    to: u32,
+) -> Result<()> {
+    for text in texts {
+        sqlx::raw_sql(*text).execute(&mut *connection).await?;
+    }
+    set_version(connection, set, to).await
+}
+
+async fn set_version(connection: &mut SqliteConnection, set: &str, version: u32) -> Result<()> {
     sqlx::query("INSERT INTO meta(key, value) VALUES (?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value")
         .bind(format!("{SCHEMA}{set}"))
-        .bind(reached.to_string())
+        .bind(version.to_string())
         .execute(connection)
         .await?;
     Ok(())

@@ -15,6 +15,7 @@ pub(crate) mod workflow;
 mod writer;
 
 use crate::error::Severity;
+use crate::migration::Migration;
 
 pub(crate) use connect::{VERSION_MIN, readers};
 pub(crate) use groups::Groups;
@@ -24,6 +25,16 @@ const SQLITE_IOERR: i32 = 10;
 const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_FULL: i32 = 13;
 const SQLITE_NOTADB: i32 = 26;
+
+/// The steps of a set of tables.
+pub(crate) fn migrations(set: &str) -> Option<&'static [Migration]> {
+    match set {
+        journal::SET => Some(journal::MIGRATIONS),
+        workflow::SET => Some(workflow::MIGRATIONS),
+        effect::SET => Some(effect::MIGRATIONS),
+        _ => None,
+    }
+}
 
 pub(crate) fn severity(code: Option<&str>) -> Severity {
     // The low byte is the code, the rest says more about it.

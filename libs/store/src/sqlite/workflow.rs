@@ -30,6 +30,7 @@ CREATE TABLE workflow_head(
   etag TEXT NOT NULL, changed_at INTEGER NOT NULL, crc INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ",
+    down: Some("DROP TABLE workflow; DROP TABLE workflow_head"),
 }];
 
 /// Without the source, which lists do not show.

@@ -15,10 +15,12 @@ const THINGS: &[Migration] = &[
     Migration {
         version: 1,
         sql: "CREATE TABLE thing(id INTEGER PRIMARY KEY) STRICT; INSERT INTO thing VALUES (1)",
+        down: Some("DROP TABLE thing"),
     },
     Migration {
         version: 2,
         sql: "ALTER TABLE thing ADD COLUMN name TEXT",
+        down: None,
     },
 ];
 
@@ -125,6 +127,7 @@ INSERT INTO run VALUES (7, 'report', 3, 'local', 1000, 9000, 276132350, NULL, NU
 INSERT INTO open_run VALUES (7, 0, NULL, 'running');
 INSERT INTO journal VALUES (7, 1, 1, 2, CAST('accepted' AS BLOB), 2831505945);
 ",
+    down: None,
 }];
 
 #[tokio::test]
@@ -164,6 +167,7 @@ async fn failed_migration_leaves_nothing() {
     let broken = Migration {
         version: 2,
         sql: "CREATE TABLE other(id INTEGER); SELECT nonsense",
+        down: None,
     };
     let refused = store.migrate("things", &[THINGS[0], broken]).await;
     assert!(matches!(refused, Err(Error::Sql(_))), "{refused:?}");
@@ -453,4 +457,57 @@ async fn effect_and_entry_commit_together() {
         .unwrap();
     assert_eq!(count, 1);
     drop(ledger);
+}
+
+#[tokio::test]
+async fn step_without_a_way_back_is_not_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    store.migrate("things", THINGS).await.unwrap();
+    let refused = store.migrate_down("things", THINGS, 0).await;
+    assert!(
+        matches!(refused, Err(Error::NoWayBack { version: 2, .. })),
+        "{refused:?}"
+    );
+    assert_eq!(things(&store).await, 1);
+    let refused = store.migrate_down("things", &THINGS[..1], 0).await;
+    assert!(
+        matches!(refused, Err(Error::NewerSchema { .. })),
+        "{refused:?}"
+    );
+    store.migrate_down("things", THINGS, 2).await.unwrap();
+}
+
+#[tokio::test]
+async fn runs_with_a_parent_are_not_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "state").await.unwrap();
+    let journal = open_base(&store).await;
+    let child = gearmesh_store::NewRun {
+        parent: Some(1),
+        ..new_run(2)
+    };
+    journal.accept(new_run(1)).await.unwrap();
+    journal.accept(child).await.unwrap();
+    drop(journal);
+    let base = gearmesh_store::Base::from(store.clone());
+    let refused = base.migrate_down("journal", 1).await;
+    assert!(matches!(refused, Err(Error::Sql(_))), "{refused:?}");
+    assert_eq!(
+        open_base(&store)
+            .await
+            .run(2)
+            .await
+            .unwrap()
+            .unwrap()
+            .parent,
+        Some(1)
+    );
+    sql(&store, "DELETE FROM run WHERE run = 2").await;
+    base.migrate_down("journal", 1).await.unwrap();
+    // The program of that version goes on, and this one after it.
+    store.migrate("journal", JOURNAL_1).await.unwrap();
+    let journal = open_base(&store).await;
+    assert_eq!(journal.run(1).await.unwrap().unwrap().parent, None);
+    assert_eq!(journal.rows(1).await.unwrap().len(), 1);
 }

@@ -3,6 +3,7 @@
 pub(crate) mod damage;
 pub(crate) mod journal;
 pub(crate) mod ledger;
+pub(crate) mod schema;
 pub(crate) mod workflow;
 
 use std::sync::Arc;
@@ -25,6 +26,9 @@ macro_rules! suite {
         );
         $crate::suite::tests!(
             $place, ledger: done_call_is_answered_from_the_ledger, keys_are_apart_by_owner_and_tool, failed_call_begins_again, newer_attempt_fences_the_older, fence_says_how_far_a_call_came_and_stops_it, answered_call_costs_no_commit, expired_entries_are_purged_in_batches, damaged_entry_is_not_used, sizes_are_bounded, of_many_at_once_one_begins
+        );
+        $crate::suite::tests!(
+            $place, schema: goes_back_and_forth
         );
         $crate::suite::tests!(
             $place, workflow: version_is_read_back_and_never_changes, only_one_of_two_changes_of_a_head_counts, list_is_by_name_by_filter_and_page, page_ends_before_it_is_too_large, same_call_has_the_first_answer, deleted_workflows_are_purged_in_time, sizes_are_bounded, nul_is_refused
@@ -78,6 +82,10 @@ impl Place {
             base: store.into(),
             _folder: None,
         }
+    }
+
+    pub(crate) fn base(&self) -> &Base {
+        &self.base
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -175,6 +183,24 @@ pub(crate) async fn ints(place: &Place, text: &'static str) -> Vec<i64> {
         Base::Postgres(store) => {
             let mut c = store.read().await.unwrap();
             query_scalar(text).fetch_all(&mut *c).await.unwrap()
+        }
+    }
+}
+
+/// The texts that a query finds, with its words for either backend.
+pub(crate) async fn texts(
+    place: &Place,
+    sqlite: &'static str,
+    postgres: &'static str,
+) -> Vec<String> {
+    match &place.base {
+        Base::Sqlite(store) => {
+            let mut c = store.read().await.unwrap();
+            query_scalar(sqlite).fetch_all(&mut *c).await.unwrap()
+        }
+        Base::Postgres(store) => {
+            let mut c = store.read().await.unwrap();
+            query_scalar(postgres).fetch_all(&mut *c).await.unwrap()
         }
     }
 }
