@@ -1,10 +1,15 @@
 //! What must outlive a process: the journal of runs and the ledger of effects.
 //!
-//! A store is a folder with one SQLite file per service. A file has one writer
+//! A store is a folder with one SQLite file per service ([`Store`]). A file has one writer
 //! connection, so that nothing waits for a lock that somebody else holds, and a
 //! few read-only ones; a lock file keeps a second process out. Whoever needs
 //! tables of its own migrates them ([`Store::migrate`]) and writes its SQL over
 //! [`Store::write`] and [`Store::read`].
+//!
+//! Or it is a PostgreSQL server with one schema per service ([`PgStore`]), for journal,
+//! ledger and workflows alone: they take either ([`Base`]) and promise the same on both.
+//! Several instances share a schema by its shards: each has a journal that writes to the
+//! shards in its [`Owned`], and every commit checks in the store that they still are.
 //!
 //! The [`Journal`] answers only what is on disk. Many callers share one
 //! transaction (group commit), because a commit costs a flush of the disk and

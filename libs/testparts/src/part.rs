@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -89,14 +89,15 @@ impl Part {
 /// that all tests of a process share, which no drop ends.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    _pipe: Option<ChildStdin>,
+    /// With its standard input, whose end it waits for.
+    _child: Child,
 }
 
 impl Watch {
     pub(crate) fn over(part: &Part, folder: &Path) -> Self {
         // It reads until the pipe's other end is gone with this process.
         let script = "read -r _; kill -9 -- \"-$0\"; sleep 1; rm -rf \"$1\"";
-        let mut child = Command::new("sh")
+        let child = Command::new("sh")
             .args(["-c", script, &part.child.id().to_string()])
             .arg(folder)
             .stdin(Stdio::piped())
@@ -105,9 +106,7 @@ impl Watch {
             .process_group(0)
             .spawn()
             .expect("sh can be started");
-        Self {
-            _pipe: child.stdin.take(),
-        }
+        Self { _child: child }
     }
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct Groups {
     doubt: Option<Doubt>,
     /// Whether callers were kept waiting for as long as they are.
     away: bool,
+    /// Why the last connection failed.
+    cause: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +69,7 @@ impl Groups {
             sent: 0,
             doubt: None,
             away: false,
+            cause: None,
         }
     }
 
@@ -128,6 +131,7 @@ impl Groups {
         self.store.usable()?;
         let limit = if self.away { TRY_MAX } else { AWAY_MAX };
         let before = self.doubt.as_ref().map(|doubt| doubt.id);
+        self.cause = None;
         let done = tokio::time::timeout(limit, f(self)).await;
         self.away = done.is_err();
         done.unwrap_or_else(|_| {
@@ -136,8 +140,9 @@ impl Groups {
             if self.doubt.as_ref().is_some_and(unknown) {
                 return Err(Error::CommitUnknown);
             }
-            let what = format!("no answer within {limit:?}");
-            Err(Error::Unavailable(what))
+            let cause = self.cause.take();
+            let cause = cause.unwrap_or_else(|| format!("no answer within {limit:?}"));
+            Err(Error::Unavailable(cause))
         })
     }
 
@@ -288,6 +293,7 @@ impl Groups {
             match self.try_settle().await {
                 Err(Error::Unavailable(cause)) => {
                     tracing::debug!(cause, "the store is away");
+                    self.cause = Some(cause);
                     tokio::time::sleep(AGAIN).await;
                 }
                 done => return done,

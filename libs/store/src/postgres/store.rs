@@ -187,7 +187,8 @@ impl PgStore {
         }
     }
 
-    /// Closes all connections; waits for those that are in use.
+    /// Closes all connections; waits for those that are in use. A journal's own ends with
+    /// the journal.
     pub async fn close(&self) {
         self.inner.pool.close().await;
     }

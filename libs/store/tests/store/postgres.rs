@@ -1,6 +1,7 @@
 //! The suite on PostgreSQL, and what holds for servers.
 
 mod doubt;
+mod faults;
 mod fence;
 mod kills;
 mod proxy;

@@ -158,3 +158,44 @@ async fn callers_are_told_when_a_server_stays_away() {
     assert_eq!(journal.rows(3).await.unwrap(), []);
     journal.append(append(1, 2)).await.unwrap();
 }
+
+#[tokio::test]
+async fn nothing_is_owned_on_another_server() {
+    let server = Postgres::shared().await;
+    let other = Postgres::start().await;
+    let url = database(server);
+    // As after a failover that has lost the newest: the same tables, without the runs.
+    let name = url.rsplit('/').next().unwrap();
+    other.database(name);
+    let there = PgStore::open(&other.url(name), "suite").await.unwrap();
+    let journal_there = open_base(&there).await;
+    let proxy = Proxy::start(server.port(), SEED).await;
+    let store = PgStore::open(&proxy.url(&url), "suite").await.unwrap();
+    let journal = open_base(&store).await;
+    journal.accept(new_run(1)).await.unwrap();
+    assert_eq!(journal.owned().shards().len(), gearmesh_store::SHARDS);
+    proxy.moves(other.port());
+    // Even the epoch would fit.
+    let refused = journal.append(append(1, 2)).await;
+    assert!(
+        matches!(refused, Err(Error::Fenced { shard: 0 })),
+        "{refused:?}"
+    );
+    assert_eq!(journal.owned().shards(), [0; 0]);
+    let refused = journal.accept(new_run(2)).await;
+    assert!(
+        matches!(refused, Err(Error::Fenced { shard: 0 })),
+        "{refused:?}"
+    );
+    assert_eq!(journal_there.last_run().await.unwrap(), None);
+    // Acquired anew, it goes on.
+    let epoch = ints(
+        &there,
+        "UPDATE shard SET epoch = epoch + 1 WHERE shard = 0 RETURNING epoch",
+    );
+    journal.owned().insert(0, epoch.await[0]);
+    assert_eq!(journal.accept(new_run(2)).await.unwrap(), Accepted::New);
+    let refused = journal.append(append(1, 2)).await;
+    assert!(matches!(refused, Err(Error::UnknownRun(1))), "{refused:?}");
+    assert_eq!(journal_there.rows(2).await.unwrap().len(), 1);
+}

@@ -1,7 +1,7 @@
 //! A way to a server that breaks where it hurts.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -45,7 +45,7 @@ pub(super) struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    server: u16,
+    server: AtomicU16,
     rule: Mutex<Rule>,
     chance: Mutex<fastrand::Rng>,
     cuts: AtomicU64,
@@ -60,7 +60,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
-            server,
+            server: AtomicU16::new(server),
             rule: Mutex::new(Rule::Whole),
             chance: Mutex::new(fastrand::Rng::with_seed(seed)),
             cuts: AtomicU64::new(0),
@@ -81,7 +81,7 @@ impl Proxy {
 
     /// The URL of a database, by way of the proxy.
     pub(super) fn url(&self, url: &str) -> String {
-        let (own, server) = (self.port.to_string(), self.shared.server.to_string());
+        let (own, server) = (self.port.to_string(), self.shared.server().to_string());
         // So that it can read what goes by.
         format!("{}?sslmode=disable", url.replace(&server, &own))
     }
@@ -94,6 +94,12 @@ impl Proxy {
         *self.shared.rule.lock().unwrap() == rule
     }
 
+    /// Another server stands behind it from now on; connections to the old one are cut
+    /// at their next message.
+    pub(super) fn moves(&self, server: u16) {
+        self.shared.server.store(server, Ordering::SeqCst);
+    }
+
     /// Connections that were cut at a commit, and those of them whose commit was answered.
     pub(super) fn cuts(&self) -> (u64, u64) {
         let count = |n: &AtomicU64| n.load(Ordering::SeqCst);
@@ -102,6 +108,10 @@ impl Proxy {
 }
 
 impl Shared {
+    fn server(&self) -> u16 {
+        self.server.load(Ordering::SeqCst)
+    }
+
     fn cut(&self, commit: bool) -> Option<Cut> {
         let mut rule = self.rule.lock().unwrap();
         let mut chance = self.chance.lock().unwrap();
@@ -139,7 +149,7 @@ struct Batch {
 
 #[expect(clippy::disallowed_methods, reason = "no context in a test")]
 async fn serve(shared: &Shared, client: TcpStream) {
-    let Ok(server) = TcpStream::connect(("127.0.0.1", shared.server)).await else {
+    let Ok(server) = TcpStream::connect(("127.0.0.1", shared.server())).await else {
         return;
     };
     let (from_client, to_client) = client.into_split();
@@ -178,6 +188,7 @@ async fn requests(
 ) -> std::io::Result<()> {
     let mut groups = HashSet::new();
     // The first message has no type.
+    let server = shared.server();
     let length = from.read_u32().await?;
     let mut rest = vec![0; length as usize - 4];
     from.read_exact(&mut rest).await?;
@@ -185,6 +196,9 @@ async fn requests(
     to.write_all(&rest).await?;
     loop {
         let batch = batch(&mut from, &mut groups).await?;
+        if shared.server() != server {
+            return Ok(());
+        }
         if shared.holds(&batch) {
             shared.held.lock().unwrap().push(to);
             return Ok(());

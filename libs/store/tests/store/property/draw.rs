@@ -291,13 +291,11 @@ impl Draw {
         });
         self.heads.insert(name, (newest, etag));
         let keyed = (self.chance.u8(0..4) == 0).then(|| (self.call(), self.chance.u8(..)));
-        Act::Change(
-            Change {
-                before,
-                head,
-                version,
-            },
-            keyed,
-        )
+        let change = Change {
+            before,
+            head,
+            version,
+        };
+        Act::Change(Box::new(change), keyed)
     }
 }

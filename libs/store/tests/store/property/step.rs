@@ -36,7 +36,7 @@ pub(super) enum Act {
     Failed(Call),
     Unknown(Call),
     Fence(Call),
-    Change(Change, Option<(Call, u8)>),
+    Change(Box<Change>, Option<(Call, u8)>),
     Head(String),
     Version(String, u32),
     Versions(String, Option<u32>, u32),
