@@ -4,16 +4,19 @@
 //! one may hide a row, and a row that is not found has no checksum that could be wrong. So a
 //! file that is closed gets one over all of it, beside it, which the next start compares and
 //! takes away before it writes. A file that was not closed has none; it is checked otherwise.
+//!
+//! The sum holds for the file as it was last written to. Who replaces or changes a closed file
+//! writes to it, and then there is nothing to compare; what decays is not written to.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Result, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Largest file that is read once more at its end and its start: that costs some ten ms.
 const FILE_MAX: u64 = 64 << 20;
-/// Longest text of a sum.
-const TEXT_MAX: u64 = 64;
+/// Longest text of a sum: four numbers.
+const TEXT_MAX: u64 = 128;
 /// Bytes that are read at once.
 const PIECE: usize = 64 << 10;
 
@@ -36,7 +39,8 @@ fn write(path: &Path) -> Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(beside(path))?;
-    file.write_all(text(path)?.as_bytes())?;
+    let stamp = stamp(path)?;
+    file.write_all(text(path, &stamp)?.as_bytes())?;
     file.sync_all()
 }
 
@@ -53,8 +57,9 @@ pub(crate) fn take(path: &Path) -> Result<bool> {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(true),
         Err(e) => return Err(e),
     };
-    // An empty one was being written when the power went.
-    if !left.is_empty() && left != text(path)?.as_bytes() {
+    // Else it is of another file, or was being written when the power went.
+    let stamp = stamp(path)?;
+    if left.starts_with(stamp.as_bytes()) && left != text(path, &stamp)?.as_bytes() {
         return Ok(false);
     }
     std::fs::remove_file(&sum)?;
@@ -72,17 +77,21 @@ pub(crate) fn beside(path: &Path) -> PathBuf {
     sum.into()
 }
 
-fn text(path: &Path) -> Result<String> {
+/// The file's length, and when it was written to.
+fn stamp(path: &Path) -> Result<String> {
+    let file = std::fs::metadata(path)?;
+    let (length, seconds, part) = (file.len(), file.mtime(), file.mtime_nsec());
+    Ok(format!("{length} {seconds}.{part:09} crc32c"))
+}
+
+fn text(path: &Path, stamp: &str) -> Result<String> {
     let mut file = File::open(path)?;
     let mut piece = vec![0; PIECE];
-    let (mut sum, mut length) = (0, 0);
+    let mut sum = 0;
     loop {
         match file.read(&mut piece)? {
-            0 => return Ok(format!("crc32c {sum:08x} {length}\n")),
-            n => {
-                sum = crc32c::crc32c_append(sum, &piece[..n]);
-                length += n;
-            }
+            0 => return Ok(format!("{stamp} {sum:08x}\n")),
+            n => sum = crc32c::crc32c_append(sum, &piece[..n]),
         }
     }
 }
@@ -91,23 +100,44 @@ fn text(path: &Path) -> Result<String> {
 mod tests {
     use super::*;
 
+    /// Writes other bytes as decay does: nobody is told.
+    fn decay(path: &Path, bytes: &[u8]) {
+        let written = std::fs::metadata(path).unwrap().modified().unwrap();
+        std::fs::write(path, bytes).unwrap();
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(written).unwrap();
+    }
+
     #[test]
-    fn changed_file_is_seen_until_its_sum_is_gone() {
+    fn decayed_file_is_seen_until_its_sum_is_gone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.db");
-        std::fs::write(&path, vec![7; 200_000]).unwrap();
+        let mut bytes = vec![7; 200_000];
+        std::fs::write(&path, &bytes).unwrap();
         assert!(take(&path).unwrap());
         leave(&path);
         assert!(take(&path).unwrap());
         assert!(!beside(&path).exists());
         leave(&path);
-        let mut bytes = vec![7; 200_000];
         bytes[150_000] = 6;
-        std::fs::write(&path, bytes).unwrap();
+        decay(&path, &bytes);
         assert!(!take(&path).unwrap());
         assert!(!take(&path).unwrap());
         std::fs::remove_file(beside(&path)).unwrap();
         assert!(take(&path).unwrap());
+    }
+
+    #[test]
+    fn file_that_was_written_to_has_nothing_to_be_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.db");
+        std::fs::write(&path, b"one").unwrap();
+        leave(&path);
+        decay(&path, b"two");
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert!(take(&path).unwrap());
+        assert!(!beside(&path).exists());
     }
 
     #[test]

@@ -163,7 +163,7 @@ fn check_left(path: &Path, unclean: bool, durability: Durability) -> Result<()> 
     };
     if !sum::take(path).map_err(at(path))? {
         return Err(corrupt(format!(
-            "it is not as it was when it was closed; restore it from a backup, or delete `{}` if you replaced it yourself",
+            "nobody wrote to it since it was closed, and it is not as it was; restore it from a backup, or delete `{}` to use it as it is",
             sum::beside(path).display()
         )));
     }
@@ -174,7 +174,7 @@ fn check_left(path: &Path, unclean: bool, durability: Durability) -> Result<()> 
     }
     match log::damage(&log_path).map_err(at(&log_path))? {
         Some(place) => Err(corrupt(format!(
-            "{place} does not fit its checksum, and commits behind it would be lost"
+            "{place} does not fit its checksum, and commits behind it would be lost; restore it from a backup"
         ))),
         None => Ok(()),
     }

@@ -1,9 +1,11 @@
 //! One bit of the files is another.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use fastrand::Rng;
 use gearmesh_store::{Error, RunIds};
@@ -29,7 +31,7 @@ const STYLE: Style = Style {
 
 /// Files as a process left them, and what it was told.
 struct Left {
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, (Vec<u8>, SystemTime)>,
     books: Vec<Book>,
     seq: i64,
     closed: bool,
@@ -57,8 +59,10 @@ impl Left {
         let mut files = BTreeMap::new();
         for end in [".db", ".db-wal", ".db.sum"] {
             let name = format!("{NAME}{end}");
-            if let Ok(bytes) = std::fs::read(folder.path().join(&name)) {
-                files.insert(name, bytes);
+            let path = folder.path().join(&name);
+            if let Ok(bytes) = std::fs::read(&path) {
+                let written = std::fs::metadata(&path).unwrap().modified().unwrap();
+                files.insert(name, (bytes, written));
             }
         }
         assert_eq!(files.len(), 2);
@@ -74,12 +78,16 @@ impl Left {
     /// Flips a bit of a file, opens the store and reads all of it.
     async fn flip(&self, file: &str, bit: u64, tally: &mut Tally) {
         let place = folder();
-        for (name, bytes) in &self.files {
+        for (name, (bytes, written)) in &self.files {
             let mut bytes = bytes.clone();
             if name == file {
                 bytes[usize::try_from(bit / 8).unwrap()] ^= 1 << (bit % 8);
             }
-            std::fs::write(place.path().join(name), bytes).unwrap();
+            let path = place.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            // What decays is not written to.
+            let copy = File::options().write(true).open(&path).unwrap();
+            copy.set_modified(*written).unwrap();
         }
         tally.trials += 1;
         match self.read(place.path()).await {
@@ -116,7 +124,7 @@ impl Left {
         if !file.ends_with("-wal") {
             return false;
         }
-        let frames = self.files[file][HEADER..].chunks_exact(FRAME);
+        let frames = self.files[file].0[HEADER..].chunks_exact(FRAME);
         let mut commits = frames.enumerate().filter(|(_, f)| f[4..8] != [0; 4]);
         let (before, _) = commits.by_ref().rev().nth(1).unwrap();
         bit / 8 >= (HEADER + (before + 1) * FRAME) as u64
@@ -151,7 +159,7 @@ fn flip_all(closed: bool, flips: u64) -> Tally {
         .files
         .iter()
         .filter(|(name, _)| !name.ends_with(".sum"))
-        .map(|(name, bytes)| (name, bytes.len() as u64 * 8))
+        .map(|(name, (bytes, _))| (name, bytes.len() as u64 * 8))
         .collect();
     let next = AtomicU64::new(0);
     let all = Mutex::new(Tally::default());
