@@ -46,6 +46,7 @@ mod postgres;
 mod run_id;
 mod sqlite;
 mod store;
+mod stored;
 mod transaction;
 pub mod workflow;
 

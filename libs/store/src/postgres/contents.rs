@@ -38,7 +38,9 @@ l AS MATERIALIZED (SELECT run FROM k WHERE run NOT IN (SELECT run FROM q))";
 const PARTS: [Part; PARTS_LEN] = [
     KEYS,
     "b AS (INSERT INTO blob(hash, size, refs_day, bytes, crc)
-SELECT * FROM unnest(?::bytea[], ?::bigint[], ?::bigint[], ?::bytea[], ?::bigint[])
+SELECT DISTINCT ON (v.hash) v.hash, v.size, v.day, v.bytes, v.crc
+FROM unnest(?::bytea[], ?::bigint[], ?::bigint[], ?::bytea[], ?::bigint[], ?::bigint[])
+AS v(hash, size, day, bytes, crc, run){fresh} ORDER BY v.hash, v.day DESC
 ON CONFLICT (hash) DO UPDATE SET refs_day = excluded.refs_day WHERE blob.refs_day < excluded.refs_day)",
     "r AS (INSERT INTO run(run, workflow, version, principal, created_at, deadline, crc, parent, status, ended_at, end_crc)
 SELECT * FROM unnest(?::bigint[], ?::text[], ?::bigint[], ?::text[], ?::bigint[], ?::bigint[], ?::bigint[],
@@ -208,29 +210,24 @@ impl<'a> Folded<'a> {
     }
 }
 
-/// One of each hash, with the newest day.
-fn once_each<'a>(blobs: &[(RunId, &'a Blob)]) -> Vec<(i64, &'a Blob)> {
-    let mut kept: Vec<(i64, &'a Blob)> = Vec::with_capacity(blobs.len());
-    for (run, blob) in blobs {
-        let day = (run >> ID_TIME_SHIFT) / MS_PER_DAY;
-        match kept.last_mut() {
-            Some((newest, last)) if last.hash == blob.hash => *newest = day.max(*newest),
-            _ => kept.push((day, blob)),
-        }
-    }
-    kept
+/// One of each hash and run.
+fn once_each<'a>(blobs: &[(RunId, &'a Blob)]) -> Vec<(RunId, &'a Blob)> {
+    let mut blobs = blobs.to_vec();
+    blobs.sort_by_key(|(run, blob)| (blob.hash, *run));
+    blobs.dedup_by_key(|(run, blob)| (blob.hash, *run));
+    blobs
 }
 
-fn add_blobs(lists: &mut Lists, blobs: &[(i64, &Blob)]) -> Encoded<()> {
+fn add_blobs(lists: &mut Lists, blobs: &[(RunId, &Blob)]) -> Encoded<()> {
+    let size = |blob: &Blob| i64::try_from(blob.bytes.len()).unwrap_or(i64::MAX);
     if !blobs.is_empty() {
         lists
             .list(blobs, |(_, blob)| blob.hash.as_slice())?
-            .list(blobs, |(_, blob)| {
-                i64::try_from(blob.bytes.len()).unwrap_or(i64::MAX)
-            })?
-            .list(blobs, |(day, _)| *day)?
+            .list(blobs, |(_, blob)| size(blob))?
+            .list(blobs, |(run, _)| (run >> ID_TIME_SHIFT) / MS_PER_DAY)?
             .list(blobs, |(_, blob)| blob.bytes.as_ref())?
-            .list(blobs, |(_, blob)| i64::from(blob.crc()))?;
+            .list(blobs, |(_, blob)| i64::from(blob.crc()))?
+            .list(blobs, |(run, _)| *run)?;
     }
     Ok(())
 }

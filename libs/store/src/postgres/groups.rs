@@ -3,10 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use sqlx::postgres::PgDatabaseError;
-
 use super::writer::{Backend, Server, Writer};
-use super::{PgStore, contents, journal, keys, leaves_doubt, shard};
+use super::{PgStore, contents, fenced_off, in_the_way, journal, keys, leaves_doubt, shard};
 use crate::append::NewRun;
 use crate::committer::Outcome;
 use crate::error::{Error, Result};
@@ -387,20 +385,4 @@ fn refused(error: sqlx::Error) -> Error {
         sqlx::Error::RowNotFound => Error::CommitUnknown,
         e => e.into(),
     }
-}
-
-fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
-    error.as_database_error()?.try_downcast_ref()
-}
-
-/// Whether the group's fence did not hold: its row had no outcome.
-fn fenced_off(error: &sqlx::Error) -> bool {
-    const NOT_NULL_VIOLATION: &str = "23502";
-    database(error).is_some_and(|e| e.code() == NOT_NULL_VIOLATION && e.table() == Some("txn"))
-}
-
-/// Whether the group may be sent again as it is: a deadlock with somebody who locks in
-/// another order, or a lock that was held for too long.
-fn in_the_way(error: &sqlx::Error) -> bool {
-    database(error).is_some_and(|e| matches!(e.code(), "40P01" | "40001" | "55P03"))
 }

@@ -7,12 +7,13 @@ use futures::TryStreamExt;
 use sqlx::postgres::PgConnection;
 
 use super::PgStore;
-use crate::append::{ListRuns, OpenRun, Row, Rows, RunRow};
+use crate::append::{ListRuns, OpenRun, Row, RunRow};
 use crate::blob::whole;
 use crate::error::{Error, Result};
 use crate::heads::{Head, StoredHead};
 use crate::migration::Migration;
 use crate::run_id::{RunId, Shard};
+use crate::stored::Rows;
 
 /// The tables' name among the sets of a store.
 pub(crate) const SET: &str = "journal";

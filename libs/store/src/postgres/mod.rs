@@ -72,3 +72,19 @@ fn leaves_doubt(error: &sqlx::Error) -> bool {
         _ => true,
     }
 }
+
+fn database(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error()?.try_downcast_ref()
+}
+
+/// Whether the group's fence did not hold: its row had no outcome.
+fn fenced_off(error: &sqlx::Error) -> bool {
+    const NOT_NULL_VIOLATION: &str = "23502";
+    database(error).is_some_and(|e| e.code() == NOT_NULL_VIOLATION && e.table() == Some("txn"))
+}
+
+/// Whether the group may be sent again as it is: a deadlock with somebody who locks in
+/// another order, or a lock that was held for too long.
+fn in_the_way(error: &sqlx::Error) -> bool {
+    database(error).is_some_and(|e| matches!(e.code(), "40P01" | "40001" | "55P03"))
+}

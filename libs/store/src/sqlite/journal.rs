@@ -7,13 +7,14 @@ use futures::TryStreamExt;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::append::{ListRuns, OpenRun, Row, Rows, RunRow};
+use crate::append::{ListRuns, OpenRun, Row, RunRow};
 use crate::blob::whole;
 use crate::counts::Counters;
 use crate::error::{Error, Result};
 use crate::heads::{Head, StoredHead};
 use crate::migration::Migration;
 use crate::run_id::RunId;
+use crate::stored::Rows;
 
 /// The tables' name among the sets of a store.
 pub(crate) const SET: &str = "journal";

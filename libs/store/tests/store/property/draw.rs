@@ -97,7 +97,7 @@ impl Draw {
             bytes: Bytes::from(vec![hash; 5]),
         };
         (0..self.chance.usize(0..3))
-            .map(|_| blob(self.chance.u8(0..3)))
+            .map(|_| blob(self.chance.u8(0..4)))
             .collect()
     }
 
@@ -179,7 +179,8 @@ impl Draw {
     }
 
     fn read(&mut self) -> Act {
-        match self.chance.u8(0..12) {
+        match self.chance.u8(0..14) {
+            12.. => Act::Blob(self.chance.u8(0..4)),
             0 => Act::Request(self.of(&["ada", "bob"]), self.of(&["k", "l", "z"])),
             1 => Act::Run(self.some_run()),
             2 => Act::Rows(self.some_run()),

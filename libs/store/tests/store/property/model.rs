@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use gearmesh_store::workflow::{Change, Changed, Head, State, Version};
-use gearmesh_store::{Accepted, Append, End, Error, ListRuns, NewRun, OpenRun, Row, RunId, RunRow};
+use gearmesh_store::{
+    Accepted, Append, Blob, End, Error, ListRuns, NewRun, OpenRun, Row, RunId, RunRow,
+};
 
 use super::step::{Act, Step, said};
 
@@ -15,6 +17,7 @@ pub(super) struct Model {
     requests: BTreeMap<(String, String), Request>,
     dedupes: BTreeMap<(String, String), (RunId, i64)>,
     kept: BTreeMap<u8, (i64, Bytes)>,
+    blobs: BTreeMap<[u8; 32], Bytes>,
     heads: BTreeMap<String, Head>,
     versions: BTreeMap<(String, u32), Version>,
 }
@@ -102,6 +105,7 @@ impl Model {
             }
             Act::OpenRuns => said(&Ok(self.open_runs())),
             Act::LastRun => said(&Ok(self.runs.keys().next_back().copied())),
+            Act::Blob(hash) => said(&Ok(self.blobs.get(&[*hash; 32]).cloned())),
             Act::List(filter) => said(&Ok(self.list(filter))),
             Act::PurgeRequests(before) => said(&Ok(self.purge_requests(*before))),
             Act::PurgeDedupe(now) => {
@@ -186,6 +190,7 @@ impl Model {
             new: new.clone(),
         };
         self.runs.insert(new.run, run);
+        keep(&mut self.blobs, &new.blobs);
         Ok(Accepted::New)
     }
 
@@ -197,6 +202,7 @@ impl Model {
             return Err(Error::Ended(append.run));
         }
         run.rows.extend(append.rows.iter().cloned());
+        keep(&mut self.blobs, &append.blobs);
         if run.end.is_some() {
             return Ok(());
         }
@@ -289,4 +295,10 @@ fn purged<K: Ord, V>(all: &mut BTreeMap<K, V>, gone: impl Fn(&V) -> bool) -> u64
     let before = all.len();
     all.retain(|_, value| !gone(value));
     (before - all.len()) as u64
+}
+
+fn keep(all: &mut BTreeMap<[u8; 32], Bytes>, blobs: &[Blob]) {
+    for blob in blobs {
+        all.insert(blob.hash, blob.bytes.clone());
+    }
 }

@@ -25,6 +25,7 @@ pub(super) enum Act {
     Rows(RunId),
     OpenRuns,
     LastRun,
+    Blob(u8),
     List(ListRuns),
     PurgeRequests(i64),
     PurgeDedupe(i64),
@@ -58,7 +59,7 @@ const ALL: u32 = 1_000;
 
 impl Act {
     /// How many kinds there are.
-    pub(super) const KINDS: usize = 24;
+    pub(super) const KINDS: usize = 25;
 
     pub(super) fn kind(&self) -> String {
         let text = format!("{self:?}");
@@ -78,6 +79,7 @@ impl Act {
             Self::Rows(run) => said(&journal.rows(*run).await),
             Self::OpenRuns => said(&journal.open_runs().await),
             Self::LastRun => said(&journal.last_run().await),
+            Self::Blob(hash) => said(&journal.blob(&[*hash; 32]).await),
             Self::List(filter) => said(&journal.list(filter).await),
             Self::PurgeRequests(before) => said(&journal.purge_requests(*before, ALL).await),
             Self::PurgeDedupe(now) => said(&journal.purge_dedupe(*now, ALL).await),
