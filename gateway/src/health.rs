@@ -45,8 +45,10 @@ impl Health {
         let serving = match request.uri().path() {
             "/health/live" => true,
             "/health/startup" => self.cx.ready().now_or_never().is_some(),
-            "/health/ready" => !draining && self.cx.ready().now_or_never().is_some(),
-            "/healthz" => !draining && self.knows(request.uri().query())?,
+            "/health/ready" => {
+                !draining && self.cx.is_writable() && self.cx.ready().now_or_never().is_some()
+            }
+            "/healthz" => !draining && self.knows(request.uri().query())? && self.cx.is_writable(),
             _ => return Ok(None),
         };
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -93,7 +95,8 @@ pub(crate) struct GrpcHealth {
     routes: Routes,
     /// Knows the empty name alone.
     strangers: Routes,
-    /// Generation of the mesh that the reporter has been told of, and whether drain had begun.
+    /// Generation of the mesh that the reporter has been told of, and whether drain had begun
+    /// or nothing could be written.
     told: Mutex<(u64, bool)>,
 }
 
@@ -145,11 +148,11 @@ impl GrpcHealth {
         }
     }
 
-    /// Tells the reporter of the engines that have joined, or that all are stopping.
+    /// Tells the reporter of the engines that have joined, or that all are stopping or full.
     async fn tell(&self) {
         let now = (
             self.cx.mesh().generation(),
-            self.cx.shutdown().is_cancelled(),
+            self.cx.shutdown().is_cancelled() || !self.cx.is_writable(),
         );
         {
             let mut told = self

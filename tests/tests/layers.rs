@@ -121,7 +121,15 @@ const TABLE: &[Row] = &[
     row(
         "testkit",
         &[
-            "api", "catalog", "expr", "fault", "link", "runtime", "store", "testparts", "workflow",
+            "api",
+            "catalog",
+            "expr",
+            "fault",
+            "link",
+            "runtime",
+            "store",
+            "testparts",
+            "workflow",
         ],
         &["ledger"],
     ),
@@ -258,7 +266,9 @@ fn lints_of_the_workspace_apply_everywhere() {
 fn missing_lints(manifest: &str) -> Vec<String> {
     let root = std::fs::read_to_string(tree().join("Cargo.toml")).expect("the root's manifest");
     let (_, lints) = root.split_once("[workspace.lints.rust]").expect("lints");
-    let (lints, _) = lints.split_once("\n[profile").expect("profiles after the lints");
+    let (lints, _) = lints
+        .split_once("\n[profile")
+        .expect("profiles after the lints");
     let lints = lints.lines().filter(|l| l.contains('='));
     let missing = lints.filter(|lint| !manifest.lines().any(|l| l == *lint));
     missing.map(str::to_owned).collect()

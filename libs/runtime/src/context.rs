@@ -24,6 +24,7 @@ use crate::peer::Matrix;
 use crate::seals::Seals;
 use crate::secrets::Secrets;
 use crate::siblings::Siblings;
+use crate::storage::Storage;
 
 /// What a service gets from outside: settings, store, links, time, chance, and
 /// the way to start tasks that drain waits for. There are no globals.
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) connections: Arc<BTreeMap<String, Connection>>,
     pub(crate) mesh: Mesh,
     pub(crate) ready: watch::Receiver<bool>,
+    pub(crate) storage: watch::Receiver<Storage>,
     pub(crate) store: OnceCell<Store>,
     pub(crate) base: OnceCell<Base>,
     pub(crate) siblings: Siblings,
@@ -221,6 +223,12 @@ impl Context {
         let mut ready = self.inner.ready.clone();
         // The sender lives as long as the process; without it nobody waits any more.
         let _ = ready.wait_for(|r| *r).await;
+    }
+
+    /// Whether the stores of the process take writes: there is space, and none has failed.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        *self.inner.storage.borrow() == Storage::Usable
     }
 
     /// Who this process is in a mesh with TLS, and whom it trusts; none in plain text.

@@ -32,6 +32,7 @@ mod secrets;
 mod serve;
 mod service;
 mod siblings;
+mod storage;
 mod telemetry;
 mod tls;
 pub mod trace;

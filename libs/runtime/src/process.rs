@@ -45,7 +45,7 @@ pub fn main(services: &[Service]) -> ExitCode {
         match serve_until_signal(services).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                tracing::error!(%error, "did not start");
+                tracing::error!(%error, "does not serve");
                 ExitCode::FAILURE
             }
         }
@@ -86,11 +86,19 @@ async fn serve_until_signal(services: &[Service]) -> Result<(), crate::Error> {
     let stopped = CancellationToken::new();
     let alive = alive::answer(folder(), running.shutdown().clone(), stopped.clone());
     let ended = async {
-        stop_signal().await;
+        let failed = tokio::select! {
+            () = stop_signal() => false,
+            () = running.failed() => true,
+        };
         running.stop().await;
         stopped.cancel();
+        failed
     };
-    tokio::join!(alive, ended);
+    let ((), failed) = tokio::join!(alive, ended);
+    if failed {
+        let cause = "its process ends, so that the next one reads what is on the disk";
+        return Err(gearmesh_store::Error::Failed(cause.to_owned()).into());
+    }
     Ok(())
 }
 

@@ -30,6 +30,7 @@ use crate::reflection::Reflection;
 use crate::register::{self, Registered};
 use crate::service::{GATEWAY, Service};
 use crate::siblings::Siblings;
+use crate::storage::{self, Storage};
 use crate::telemetry;
 use crate::tls::{self, Door, accept, with_peer};
 use crate::trace::traced;
@@ -62,6 +63,7 @@ pub struct Running {
     shutdown: CancellationToken,
     stop: CancellationToken,
     tasks: TaskTracker,
+    storage: watch::Receiver<Storage>,
     endpoint: Option<std::path::PathBuf>,
     contexts: Vec<Context>,
     registered: Registered,
@@ -73,6 +75,7 @@ struct Shared {
     connections: Arc<std::collections::BTreeMap<String, crate::Connection>>,
     mesh: Mesh,
     ready: watch::Receiver<bool>,
+    storage: watch::Receiver<Storage>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     shutdown: CancellationToken,
@@ -94,6 +97,7 @@ impl Shared {
                 connections: self.connections.clone(),
                 mesh: self.mesh.seen_by(Peer::local(service)),
                 ready: self.ready.clone(),
+                storage: self.storage.clone(),
                 store: OnceCell::new(),
                 base: OnceCell::new(),
                 siblings: self.siblings.clone(),
@@ -143,6 +147,7 @@ pub async fn start_at(
     let own = own(&process, services, config.folder())?;
     let listener = bind(&process, services).await?;
     let (set_ready, ready) = watch::channel(false);
+    let (set_storage, storage) = watch::channel(Storage::Usable);
     let (scheme, connect) = match &own {
         Some(own) => ("https", tls::secured(own.credentials.clone())),
         None => ("http", join::plain()),
@@ -156,6 +161,7 @@ pub async fn start_at(
         config: Arc::new(config),
         mesh: Mesh::new(Vec::new())?,
         ready,
+        storage,
         clock,
         rng: Arc::new(SystemRng),
         shutdown: CancellationToken::new(),
@@ -166,7 +172,7 @@ pub async fn start_at(
         issuer: Arc::default(),
         own,
     };
-    let routes = start_services(services, &shared).await?;
+    let routes = start_services(services, &shared, set_storage).await?;
     let runtime_context = shared.context("runtime");
     if let Some(own) = &shared.own {
         leaf::keep_all(own, services, &runtime_context).await;
@@ -232,13 +238,19 @@ async fn bind(process: &Process, services: &[Service]) -> Result<TcpListener, Er
         .map_err(|source| Error::Bind { address, source })
 }
 
-async fn start_services(services: &[Service], shared: &Shared) -> Result<Routes, Error> {
+async fn start_services(
+    services: &[Service],
+    shared: &Shared,
+    set_storage: watch::Sender<Storage>,
+) -> Result<Routes, Error> {
+    let mut contexts = Vec::new();
     let mut guards = Vec::new();
     let mut engines = Vec::new();
     let mut gateway = None;
     let (health, health_server) = tonic_health::server::health_reporter();
     for service in services {
         let context = shared.context(service.name);
+        contexts.push(context.clone());
         let routes = (service.start)(context.clone())
             .await
             .map_err(|source| Error::Service {
@@ -282,6 +294,10 @@ async fn start_services(services: &[Service], shared: &Shared) -> Result<Routes,
         }
         dispatched.push((name, services, guard));
     }
+    let names = dispatched.iter().flat_map(|(_, services, _)| services);
+    let names = names.cloned().collect();
+    let watching = storage::watch(contexts, set_storage, health, names);
+    shared.tasks.spawn(watching);
     if let Some(routes) = gateway {
         return Ok(routes);
     }
@@ -341,6 +357,7 @@ fn serve(
         shutdown: shared.shutdown.clone(),
         stop,
         tasks: shared.tasks.clone(),
+        storage: shared.storage.clone(),
         endpoint: process.endpoint.clone(),
         contexts: shared
             .contexts
@@ -398,6 +415,18 @@ impl Running {
                 Some((cx.service(), counts))
             })
             .collect()
+    }
+
+    /// Ends when a store has failed: the process must end too, and not as if all were well.
+    pub fn failed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut storage = self.storage.clone();
+        async move {
+            let failed = storage.wait_for(|s| *s == Storage::Failed).await.is_ok();
+            if !failed {
+                // Nobody looks any more: the process stops.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Cancelled when drain begins, by whoever begins it.

@@ -21,6 +21,9 @@ use crate::{services, settings};
 /// How long engines from elsewhere may take before commands go on without them.
 const JOIN_MAX: Duration = Duration::from_secs(3);
 
+/// The exit code of a process whose store has failed: an error that nobody foresaw.
+const STORE_FAILED: i32 = 1;
+
 /// Time between two looks whether they are there.
 const JOIN_LOOK: Duration = Duration::from_millis(5);
 
@@ -46,6 +49,14 @@ pub(crate) async fn start(options: StartOptions) -> Result<Started, StartError> 
         .map_err(|e| failed(&e))?;
     wait_for(&running, &expected).await;
     let (stopped, mut asked) = (CancellationToken::new(), JoinSet::new());
+    let (failed_store, until) = (running.failed(), stopped.clone());
+    asked.spawn(async move {
+        tokio::select! {
+            // As after a kill: nothing is written that could hide what went wrong.
+            () = failed_store => std::process::exit(STORE_FAILED),
+            () = until.cancelled() => {}
+        }
+    });
     if options.command == "serve" {
         asked.spawn(answer_alive(
             folder,
