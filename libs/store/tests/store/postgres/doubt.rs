@@ -4,7 +4,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures::future::join_all;
-use gearmesh_store::{Accepted, Append, Dedupe, Error, Journal, NewRun, PgStore, RunId, RunIds};
+use gearmesh_store::{
+    Accepted, Append, Begin, Dedupe, Error, Journal, Ledger, NewRun, PgStore, RunId, RunIds,
+};
 use gearmesh_testparts::{Postgres, wait_until};
 
 use super::proxy::{Proxy, Rule};
@@ -198,4 +200,27 @@ async fn nothing_is_owned_on_another_server() {
     let refused = journal.append(append(1, 2)).await;
     assert!(matches!(refused, Err(Error::UnknownRun(1))), "{refused:?}");
     assert_eq!(journal_there.rows(2).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn ledger_says_when_it_does_not_know() {
+    let server = Postgres::shared().await;
+    let proxy = Proxy::start(server.port(), SEED).await;
+    let url = proxy.url(&database(server));
+    let store = PgStore::open(&url, "suite").await.unwrap();
+    let ledger = Ledger::open(store).await.unwrap();
+    let call = crate::suite::ledger::call("k");
+    proxy.rule(Rule::Shut);
+    let unknown = ledger.begin(&call).await;
+    assert!(matches!(unknown, Err(Error::CommitUnknown)), "{unknown:?}");
+    proxy.rule(Rule::Whole);
+    // The same call finds out.
+    assert_eq!(ledger.begin(&call).await.unwrap(), Begin::Started);
+    assert_eq!(
+        ledger
+            .begin(&crate::suite::ledger::call("l"))
+            .await
+            .unwrap(),
+        Begin::Go
+    );
 }
