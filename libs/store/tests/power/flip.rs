@@ -124,8 +124,11 @@ impl Left {
         if !file.ends_with("-wal") {
             return false;
         }
-        let frames = self.files[file].0[HEADER..].chunks_exact(FRAME);
-        let mut commits = frames.enumerate().filter(|(_, f)| f[4..8] != [0; 4]);
+        let (header, frames) = self.files[file].0.split_at(HEADER);
+        // Behind them may be frames of an earlier use of the file, with other salts.
+        let frames = frames.chunks_exact(FRAME).enumerate();
+        let ours = frames.filter(|(_, f)| f[8..16] == header[16..24]);
+        let mut commits = ours.filter(|(_, f)| f[4..8] != [0; 4]);
         let (before, _) = commits.by_ref().rev().nth(1).unwrap();
         bit / 8 >= (HEADER + (before + 1) * FRAME) as u64
     }
