@@ -3,6 +3,9 @@
 //!
 //! A disk of a fixed size is a tmpfs, which only root may mount.
 
+mod client;
+mod flush;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +16,7 @@ use gearmesh_api::state::v1::state_service_client::StateServiceClient;
 use gearmesh_api::tool::v1::Json;
 use gearmesh_testkit::Process;
 use gearmesh_tests::{gearmesh, program};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::Instant;
 use tonic::transport::Endpoint;
@@ -21,11 +24,11 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::client::{Client, key};
+
 /// The disk, and what is taken away later so that there is space again.
 const SIZE: &str = "size=8m";
 const BALLAST: usize = 3 << 20;
-/// Bytes of one value.
-const VALUE: usize = 32 << 10;
 /// More values than the disk holds.
 const VALUES_MAX: usize = 400;
 /// A full disk is known, and space is: the goals, and as much again for a busy machine.
@@ -98,67 +101,6 @@ async fn refusal(folder: &Path) -> String {
     let text = body.to_string();
     assert!(text.contains("STORE_FAILED"), "{text}");
     text
-}
-
-struct Client {
-    http: reqwest::Client,
-    url: String,
-}
-
-impl Client {
-    fn new(process: &Process) -> Self {
-        Self {
-            http: reqwest::Client::new(),
-            url: process.url(),
-        }
-    }
-
-    async fn call(&self, tool: &str, params: &Value) -> (u16, Value) {
-        let url = format!("{}/v1/tools/{tool}:call", self.url);
-        let answer = self.http.post(url).json(params).send().await;
-        let answer = answer.expect("an answer");
-        let status = answer.status().as_u16();
-        (status, answer.json().await.expect("JSON"))
-    }
-
-    async fn put(&self, n: usize) -> (u16, Value) {
-        let params = json!({"key": key(n), "value": value(n)});
-        self.call("state.put", &params).await
-    }
-
-    async fn assert_there(&self, n: usize) {
-        let (status, body) = self.call("state.get", &json!({"key": key(n)})).await;
-        assert_eq!(status, 200, "{n}: {body}");
-        assert!(body.to_string().contains(&value(n)), "{n}");
-    }
-
-    async fn health(&self) -> (u16, Value) {
-        let answer = self.http.get(format!("{}/healthz", self.url)).send().await;
-        let answer = answer.expect("an answer");
-        let status = answer.status().as_u16();
-        (status, answer.json().await.expect("JSON"))
-    }
-
-    /// Waits until health says so; how long that took.
-    async fn wait_for(&self, expected: (u16, &str), limit: Duration) -> Duration {
-        let since = Instant::now();
-        loop {
-            let (status, body) = self.health().await;
-            if (status, body["status"].as_str()) == (expected.0, Some(expected.1)) {
-                return since.elapsed();
-            }
-            assert!(since.elapsed() < limit, "{status} {body} after {limit:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-fn key(n: usize) -> String {
-    format!("disk/{n:04}")
-}
-
-fn value(n: usize) -> String {
-    format!("{n:04}").repeat(VALUE / 4)
 }
 
 #[tokio::test]
@@ -335,79 +277,4 @@ async fn damaged_log_is_not_served() {
     for word in ["state.db", "damaged", "log"] {
         assert!(said.contains(word), "{said}");
     }
-}
-
-/// Lets every flush fail while a file of the given name is there.
-const FAILING_FLUSH: &str = r#"
-#define _GNU_SOURCE
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-static int flush(long call, int fd) {
-    const char *flag = getenv("DISK_TEST_FAILS");
-    if (flag && access(flag, F_OK) == 0) {
-        errno = EIO;
-        return -1;
-    }
-    return syscall(call, fd);
-}
-
-int fsync(int fd) { return flush(SYS_fsync, fd); }
-int fdatasync(int fd) { return flush(SYS_fdatasync, fd); }
-"#;
-
-/// Builds a library that goes before the system's own.
-fn preload(folder: &Path) -> PathBuf {
-    let (source, library) = (folder.join("flush.c"), folder.join("flush.so"));
-    std::fs::write(&source, FAILING_FLUSH).expect("the folder is ours");
-    let output = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .args([&library, &source])
-        .output();
-    let output = output.unwrap_or_else(|e| panic!("this test needs a C compiler, `cc`: {e}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    library
-}
-
-#[tokio::test]
-async fn failed_flush_ends_the_process_and_loses_nothing() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let (library, flag) = (preload(folder.path()), folder.path().join("flag"));
-    let environment = [
-        ("LD_PRELOAD", library.to_str().expect("a plain path")),
-        ("DISK_TEST_FAILS", flag.to_str().expect("a plain path")),
-    ];
-    let endpoint = folder.path().join(".gearmesh/endpoint");
-    let arguments = ["dev", "--port", "0"];
-    let program = program("gearmesh");
-    let process =
-        Process::start_in(&program, &arguments, &environment, folder.path(), &endpoint).await;
-    let client = Client::new(&process);
-    for n in 0..3 {
-        assert_eq!(client.put(n).await.0, 200);
-    }
-    std::fs::write(&flag, "").expect("the folder is ours");
-    let (status, body) = client.put(3).await;
-    assert_eq!(status, 503, "{body}");
-    assert!(body.to_string().contains("STORE_FAILED"), "{body}");
-    let gone = async {
-        while client.http.get(&client.url).send().await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let ended = tokio::time::timeout(Duration::from_secs(10), gone).await;
-    ended.expect("it ends by itself");
-    // It is gone, so this asks nobody to end and answers how it did.
-    assert_eq!(process.terminate().code(), Some(1));
-
-    std::fs::remove_file(&flag).expect("it is there");
-    let again = start(folder.path(), true).await;
-    let client = Client::new(&again);
-    for n in 0..3 {
-        client.assert_there(n).await;
-    }
-    assert_eq!(client.put(4).await.0, 200);
 }
