@@ -82,7 +82,8 @@ const TABLE: &[Row] = &[
     row(
         "orchestrator",
         &[
-            "api", "bus", "catalog", "expr", "fault", "link", "runtime", "store", "workflow",
+            "api", "bus", "catalog", "expr", "fault", "link", "runtime", "site", "store",
+            "workflow",
         ],
         &["orchestrator", "journal", "ledger"],
     ),

@@ -13,6 +13,10 @@ const LINES_MAX: usize = 500;
 const OUTSIDE: &[(&str, &str)] = &[
     ("libs/runtime", "its job"),
     ("libs/testkit", "only tests import it"),
+    (
+        "libs/site",
+        "the part for tests learns from its starter what to be; a release has none of it",
+    ),
     ("libs/testparts", "only tests import it"),
     ("services/demo", "stands in for a server of somebody else"),
     (

@@ -193,7 +193,8 @@ fn call(catalog: &Catalog, name: &str, rest: &[String]) -> Option<String> {
     if rest.iter().any(|word| word == "-" || word == "--help") {
         return None;
     }
-    let read = words::split(rest.to_vec()).and_then(|(_, rest)| params::read(found.tool, &rest));
+    let given: Vec<_> = rest.into();
+    let read = words::split(given).and_then(|(_, rest)| params::read(found.tool, &rest));
     read.err().map(|error| error.to_string())
 }
 

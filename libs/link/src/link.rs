@@ -9,6 +9,7 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 use crate::Error;
+use crate::retry::Way;
 
 /// A way to an engine: takes a gRPC request, gives its response.
 pub type Link = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, LinkError>;
@@ -23,6 +24,13 @@ pub struct LinkError(pub(crate) tower::BoxError);
 impl LinkError {
     pub(crate) fn new(cause: tower::BoxError) -> Self {
         Self(cause)
+    }
+
+    /// Whether the engine surely has not seen the call: it may be sent again, whatever it
+    /// does.
+    #[must_use]
+    pub fn unsent(&self) -> bool {
+        Way::of(&*self.0).unsent()
     }
 }
 

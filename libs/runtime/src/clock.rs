@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
+use rustix::time::{ClockId, clock_gettime};
 
 /// What time it is, and waiting.
 pub trait Clock: Debug + Send + Sync {
@@ -12,6 +13,12 @@ pub trait Clock: Debug + Send + Sync {
 
     /// Microseconds since some instant of this process; never goes back.
     fn monotonic_us(&self) -> u64;
+
+    /// Milliseconds since some instant; never goes back, and goes on while the machine
+    /// sleeps. Leases are measured by it.
+    fn boot_ms(&self) -> i64 {
+        i64::try_from(self.monotonic_us() / 1_000).unwrap_or(i64::MAX)
+    }
 
     /// Ends after at least this time.
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()>;
@@ -51,6 +58,13 @@ impl Clock for SystemClock {
 
     fn monotonic_us(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn boot_ms(&self) -> i64 {
+        let time = clock_gettime(ClockId::Boottime);
+        time.tv_sec
+            .saturating_mul(1_000)
+            .saturating_add(time.tv_nsec / 1_000_000)
     }
 
     fn sleep(&self, time: Duration) -> BoxFuture<'static, ()> {

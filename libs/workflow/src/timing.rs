@@ -177,3 +177,21 @@ fn told(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use gearmesh_schedule::zone;
+
+    use super::*;
+
+    #[test]
+    fn zones_and_instants_are_known() {
+        // WF-1.14
+        assert!(zone("Europe/Chisinau").is_ok() && zone("UTC").is_ok());
+        assert!(zone("Europe/Chisinua").is_err() && zone("").is_err());
+        let zone = zone("Europe/Chisinau").unwrap();
+        assert!(is_instant("2027-01-31T09:00:00Z", &zone));
+        assert!(is_instant("2027-01-31T09:00:00", &zone));
+        assert!(!is_instant("tomorrow", &zone) && !is_instant("2027-02-30T09:00:00Z", &zone));
+    }
+}

@@ -5,6 +5,8 @@ use gearmesh_api::tool::v1::CommonFault;
 use gearmesh_fault::{EnumValueDescriptor, Fault, common, reason};
 use gearmesh_workflow::{Diagnostic, InputError};
 
+use crate::forward::SHARD;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("no run `{0}`")]
@@ -73,6 +75,11 @@ pub(crate) enum Error {
     DecisionNotOpen { run: String, task: String },
     #[error("{run} has no task `{task}`")]
     TaskNotFound { run: String, task: String },
+    /// Another instance answers this; see [`forward`](crate::forward).
+    #[error("another instance has the run (shard {0})")]
+    Elsewhere(gearmesh_store::Shard),
+    #[error("{}", .0.message())]
+    Remote(Box<tonic::Status>),
     #[error("{0} has not ended")]
     RunNotEnded(String),
     #[error("{run} has no artifact `{name}`")]
@@ -136,6 +143,13 @@ fn inputs(errors: &[InputError]) -> String {
     all.join("; ")
 }
 
+impl Error {
+    /// What another instance answered.
+    pub(crate) fn remote(status: tonic::Status) -> Self {
+        Self::Remote(Box::new(status))
+    }
+}
+
 impl Fault for Error {
     fn reason(&self) -> EnumValueDescriptor {
         let ours =
@@ -167,6 +181,7 @@ impl Fault for Error {
             Self::Sealing(_) | Self::Unsealing { .. } => common(CommonFault::EngineUnavailable),
             Self::Test(_) => ours(OrchestratorFault::TestInvalid),
             Self::KeyReused { .. } => common(CommonFault::KeyReused),
+            Self::Elsewhere(_) | Self::Remote(_) => common(CommonFault::StoreUnavailable),
             Self::Stopping => common(CommonFault::ShuttingDown),
             Self::Store(e) => e.reason(),
             Self::Open(_) => common(CommonFault::StoreFailed),
@@ -214,6 +229,13 @@ impl Fault for Error {
 
 impl From<Error> for tonic::Status {
     fn from(error: Error) -> Self {
-        gearmesh_fault::status(&error)
+        if let Error::Remote(status) = error {
+            return *status;
+        }
+        let mut status = gearmesh_fault::status(&error);
+        if let Error::Elsewhere(shard) = error {
+            status.metadata_mut().insert(SHARD, u32::from(shard).into());
+        }
+        status
     }
 }

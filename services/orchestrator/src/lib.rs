@@ -14,6 +14,7 @@ mod artifact;
 pub mod bench;
 mod config;
 mod error;
+mod forward;
 mod hash;
 mod journal;
 mod plan;
@@ -50,9 +51,10 @@ fn start(
     Box::pin(async move {
         let config = cx.config::<Config>()?;
         let rpc = rpc::Rpc::open(cx, config).await?;
+        let others = rpc.others();
         let server = OrchestratorServiceServer::new(rpc)
             .max_decoding_message_size(gearmesh_api::MESSAGE_MAX)
             .max_encoding_message_size(gearmesh_api::MESSAGE_MAX);
-        Ok(Routes::new(server))
+        Ok(Routes::new(forward::Forward::new(server, others)))
     })
 }

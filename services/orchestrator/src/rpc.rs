@@ -22,11 +22,12 @@ use tonic::{Request, Response, Status};
 use gearmesh_api::orchestrator::v1 as api;
 use gearmesh_api::orchestrator::v1::orchestrator_service_server::OrchestratorService;
 use gearmesh_runtime::Context;
-use gearmesh_store::{Journal, ListRuns, RunIds};
+use gearmesh_store::{Base, Journal, Owned, PgStore, RunIds, Store};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::run::{Runs, resume};
+use crate::forward::Others;
+use crate::run::{ALONE, Runs, Shards, keep, keeper, take_up_these};
 
 /// Entries of a page when the caller names no number, and at most.
 const PAGE_DEFAULT: i32 = 50;
@@ -41,25 +42,47 @@ pub(crate) struct Rpc {
 impl Rpc {
     /// Opens the journal and takes up the runs that had not ended.
     pub(crate) async fn open(cx: Context, config: Config) -> Result<Self, Error> {
-        let store = cx.store().await?.clone();
-        let spawner = cx.clone();
-        let journal = Journal::open(store, move |task| {
-            spawner.serve(task);
-        })
-        .await?;
-        let newest = journal
-            .list(&ListRuns {
-                limit: 1,
-                ..ListRuns::default()
-            })
-            .await?;
-        let ids = RunIds::after(newest.first().map(|r| r.run));
-        let runs = Runs::new(cx.clone(), journal, ids);
-        let open = runs.journal().open_runs().await?;
-        cx.spawn(resume(runs.clone(), open));
+        let runs = match cx.base().await?.clone() {
+            Base::Sqlite(store) => alone(&cx, store).await?,
+            Base::Postgres(store) => shared(&cx, store).await?,
+        };
         cx.spawn(sweep::sweep(runs.clone()));
         cx.spawn(crate::seal_sweep::sweep(runs.clone()));
         Ok(Self { config, runs })
+    }
+
+    /// Who else shares the store.
+    pub(crate) fn others(&self) -> Option<Others> {
+        self.runs.others().cloned()
+    }
+}
+
+/// Runs of a process that has its store for itself.
+async fn alone(cx: &Context, store: Store) -> Result<Runs, Error> {
+    let journal = Journal::open(store, spawner(cx)).await?;
+    let ids = RunIds::after(journal.last_run().await?);
+    let open = journal.open_runs().await?;
+    let runs = Runs::new(cx.clone(), journal, ids, Shards::alone(cx), None);
+    cx.spawn(take_up_these(runs.clone(), vec![ALONE], open));
+    Ok(runs)
+}
+
+/// Runs of one of the processes that share a store.
+async fn shared(cx: &Context, store: PgStore) -> Result<Runs, Error> {
+    let owned = Owned::none();
+    let journal = Journal::open_owning(store.clone(), owned.clone(), spawner(cx)).await?;
+    let ids = RunIds::after(journal.last_run().await?);
+    let (keeper, me) = keeper(cx, store, owned);
+    let others = Others::new(cx.clone(), keeper.owners(), me);
+    let runs = Runs::new(cx.clone(), journal, ids, Shards::shared(cx), Some(others));
+    cx.serve(keep(runs.clone(), keeper));
+    Ok(runs)
+}
+
+fn spawner(cx: &Context) -> impl FnOnce(futures::future::BoxFuture<'static, ()>) + use<> {
+    let cx = cx.clone();
+    move |task| {
+        cx.serve(task);
     }
 }
 
@@ -294,6 +317,13 @@ impl OrchestratorService for Rpc {
         Ok(Response::new(
             workflows::restore_workflow(self, request).await?,
         ))
+    }
+
+    async fn start_child(
+        &self,
+        request: Request<api::StartChildRequest>,
+    ) -> Result<Response<api::StartChildResponse>, Status> {
+        Ok(Response::new(start::start_child(self, request).await?))
     }
 
     async fn test_workflow(

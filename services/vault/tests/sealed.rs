@@ -48,7 +48,9 @@ async fn resolve(scene: &Scene, run: &str, reference: &str) -> Result<String, Fa
 }
 
 async fn reason(scene: &Scene, run: &str, reference: &str) -> String {
-    let failure = resolve(scene, run, reference).await.unwrap_err();
+    let failure = resolve(scene, run, reference)
+        .await
+        .expect_err("it is refused");
     assert!(!failure.message.contains(SECRET), "{}", failure.message);
     failure.reason
 }

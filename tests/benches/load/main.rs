@@ -66,7 +66,7 @@ async fn measure(share: u32) -> Result<(), Box<dyn Error>> {
                 bare.push(raw.round(shape.rows(), at_once, runs).await?);
                 all.push(mesh.round(shape, at_once, runs).await?);
             }
-            runs::show(&mut table, shape, at_once, &all, &bare)?;
+            runs::show(&mut table, shape, at_once, &all, &bare, &probe)?;
         }
     }
     mesh.stop().await;

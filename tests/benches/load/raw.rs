@@ -48,7 +48,10 @@ impl Raw {
             let (journal, ids, left) = (self.journal.clone(), self.ids.clone(), left.clone());
             async move {
                 let take = |n: u32| n.checked_sub(1);
-                while left.try_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+                while left
+                    .try_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                    .is_ok()
+                {
                     write(&journal, &ids, appends).await?;
                 }
                 Ok::<_, gearmesh_store::Error>(())

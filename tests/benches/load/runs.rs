@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::figure::{Samples, Table, now};
 use crate::graph::{LEVELS, workflow};
+use crate::probe::Probe;
 
 const ORCHESTRATOR: &str = gearmesh_orchestrator::SERVICE.name;
 
@@ -132,14 +133,20 @@ async fn call(
 ) -> Vec<Duration> {
     let mut times = Vec::new();
     let take = |n: u32| n.checked_sub(1);
-    while left.try_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+    while left
+        .try_update(Ordering::Relaxed, Ordering::Relaxed, take)
+        .is_ok()
+    {
         let begun = now();
         let request = ExecuteRequest {
             source: source.to_string(),
             file_name: "bench.workflow.yaml".to_owned(),
             ..ExecuteRequest::default()
         };
-        let answer = client.execute(request).await.expect("a run of the bench ends");
+        let answer = client
+            .execute(request)
+            .await
+            .expect("a run of the bench ends");
         let status = answer.into_inner().status.unwrap_or_default();
         assert_eq!(status, "succeeded");
         times.push(now().duration_since(begun));
@@ -178,6 +185,7 @@ pub(crate) fn show(
     at_once: u32,
     rounds: &[Round],
     bare: &[Duration],
+    probe: &Probe,
 ) -> std::io::Result<()> {
     let tasks = shape.tasks();
     table.part(&format!("{tasks} task(s), {at_once} runs at once"))?;
@@ -196,10 +204,15 @@ pub(crate) fn show(
         }
     }
     table.millis("submit to result", &samples, "")?;
+    let probes = samples.median().as_secs_f64() / probe.median().as_secs_f64();
+    table.line("p50 in probes", &format!("{probes:.1}"), "")?;
     let total = f64::from(runs) * f64::from(u32::try_from(rounds.len()).unwrap_or(u32::MAX));
     let mean = |count: fn(&Counts) -> u64| {
         let sum: u64 = rounds.iter().map(|r| count(&r.counts)).sum();
-        format!("{:.3}", f64::from(u32::try_from(sum).unwrap_or(u32::MAX)) / total)
+        format!(
+            "{:.3}",
+            f64::from(u32::try_from(sum).unwrap_or(u32::MAX)) / total
+        )
     };
     table.line("commits per run", &mean(|c| c.commits), "")?;
     table.line("statements per run", &mean(|c| c.statements), "<= 4")?;

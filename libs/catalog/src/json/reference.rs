@@ -52,7 +52,9 @@ pub(crate) fn first(
 
 /// What the run has sealed is no secret of others: the vault answers it to that run alone.
 fn holds(text: &str) -> bool {
-    text.strip_prefix(SEALED).unwrap_or(text).contains(REFERENCE)
+    text.strip_prefix(SEALED)
+        .unwrap_or(text)
+        .contains(REFERENCE)
 }
 
 /// Whether a free-form value has a reference anywhere, its escapes undone.

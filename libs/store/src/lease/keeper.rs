@@ -121,7 +121,8 @@ impl Keeper {
         shard: Shard,
         now_ms: &(dyn Fn() -> i64 + Send + Sync),
     ) -> Vec<Change> {
-        self.take(VecDeque::from([Input::Yielded(shard)]), now_ms).await
+        self.take(VecDeque::from([Input::Yielded(shard)]), now_ms)
+            .await
     }
 
     /// Begins to give all shards away.
@@ -214,9 +215,9 @@ impl Keeper {
                 sql::release(connection, shard, epoch).await?;
                 Ok(None)
             }
-            Command::Gain(..) | Command::Lose(_) | Command::Yield(_) => Err(Error::Failed(
-                "nothing to ask the store about".to_owned(),
-            )),
+            Command::Gain(..) | Command::Lose(_) | Command::Yield(_) => {
+                Err(Error::Failed("nothing to ask the store about".to_owned()))
+            }
         }
     }
 

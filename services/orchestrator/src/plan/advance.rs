@@ -118,6 +118,8 @@ pub(crate) struct Dispatch {
     pub(crate) item: usize,
     pub(crate) pass: u32,
     pub(crate) attempt: u32,
+    /// Of the shard's owner who sends it; the planner knows none.
+    pub(crate) epoch: u64,
     pub(crate) class: String,
     pub(crate) key: String,
     /// The engine's instance that is meant; empty: any.

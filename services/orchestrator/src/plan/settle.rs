@@ -224,6 +224,7 @@ impl Planner<'_> {
             item,
             pass,
             attempt,
+            epoch: 0,
             class: resolved.class.to_owned(),
             key,
             served_by,

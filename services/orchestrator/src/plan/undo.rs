@@ -240,6 +240,7 @@ impl Planner<'_> {
             item,
             pass: 1,
             attempt,
+            epoch: 0,
             class: resolved.class.to_owned(),
             key,
             served_by,

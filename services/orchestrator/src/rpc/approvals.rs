@@ -1,6 +1,7 @@
 //! Questions that wait for people.
 
 use serde_json::{Map, Value, json};
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
 
 use gearmesh_api::orchestrator::v1 as api;
@@ -11,8 +12,10 @@ use gearmesh_workflow::{InputSpec, Kind, OnTimeout};
 use super::Rpc;
 use super::words::{from_json, page_size};
 use crate::error::Error;
+use crate::forward::HOPS;
 use crate::plan::{Input, InstanceStatus, State, TaskStatus, Vote};
 use crate::render;
+use crate::run::each;
 use crate::voter::{LOCAL, Question, Refused};
 
 /// Where a question stands in its run.
@@ -37,11 +40,27 @@ pub(super) async fn list_approvals(
     rpc: &Rpc,
     request: Request<api::ListApprovalsRequest>,
 ) -> Result<api::ListApprovalsResponse, Status> {
+    let sent_on = request.metadata().contains_key(HOPS);
     let request = request.into_inner();
     let size = page_size(request.page_size);
     rpc.runs.resumed().await;
     let mut approvals = Vec::new();
     let mut more = false;
+    // Each instance knows what the runs that it drives ask.
+    if let Some(others) = rpc.runs.others().filter(|_| !sent_on) {
+        let asked = request.clone();
+        let answers = each(others, |mut client| {
+            let mut request = Request::new(asked.clone());
+            request.metadata_mut().insert(HOPS, MetadataValue::from(1));
+            async move { client.list_approvals(request).await }
+        });
+        for answer in answers.await? {
+            let answer = answer.into_inner();
+            more |= !answer.next_page_token.is_empty();
+            approvals.extend(answer.approvals);
+        }
+    }
+    let theirs = approvals.len();
     'runs: for (id, live) in rpc.runs.live() {
         let run = run_text(id);
         if !request.run_id.is_empty() && request.run_id != run {
@@ -52,13 +71,16 @@ pub(super) async fn list_approvals(
             if question.approval_id <= request.page_token {
                 continue;
             }
-            if approvals.len() == size {
+            if approvals.len() - theirs == size {
                 more = true;
                 break 'runs;
             }
             approvals.push(question);
         }
     }
+    approvals.sort_by(|a, b| a.approval_id.cmp(&b.approval_id));
+    more |= approvals.len() > size;
+    approvals.truncate(size);
     let last = approvals.last().filter(|_| more);
     Ok(api::ListApprovalsResponse {
         next_page_token: last.map(|q| q.approval_id.clone()).unwrap_or_default(),

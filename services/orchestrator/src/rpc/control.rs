@@ -118,7 +118,8 @@ pub(super) async fn why_run(
         return Err(Error::TaskNotFound { run: run_id, task }.into());
     };
     if let (Some((key, _)), "queued") = (place, status.as_str()) {
-        let holders = rpc.runs.places().holders(&key);
+        let holders =
+            parse_run(&run_id).map_or_else(Vec::new, |id| rpc.runs.places(id).holders(&key));
         reasons.insert(0, why::place(&key, &holders, parse_run(&run_id)));
     }
     Ok(api::WhyRunResponse { status, reasons })

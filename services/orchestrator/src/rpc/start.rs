@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use tonic::{Request, Status};
 
+use gearmesh_api::journal::v1 as journal;
 use gearmesh_api::orchestrator::v1 as api;
 use gearmesh_api::tool::v1::Json;
 use gearmesh_runtime::{Call, CallOf};
@@ -16,7 +17,7 @@ use super::runs::shown;
 use super::words::{dialect, from_json, inputs, milliseconds};
 use crate::error::Error;
 use crate::render;
-use crate::run::{From, Part, Start, after, before};
+use crate::run::{Above, From, Part, Start, after, before};
 
 /// Longest window in which a dedupe key answers its run.
 const DEDUPE_MAX_MS: i64 = 30 * 24 * 3_600 * 1_000;
@@ -57,9 +58,56 @@ pub(super) async fn start_run(
         start.part = Some(part_of(rpc, &mut start, part).await?);
     }
     let run = start.begin(&rpc.runs).await?;
-    Ok(api::StartRunResponse {
-        run: Some(shown(rpc, &run).await?),
-    })
+    let shown = match shown(rpc, &run).await {
+        // It began, or had begun: to ask its owner the same again might begin another.
+        Err(Error::Elsewhere(_)) => {
+            let state = rpc.runs.as_written(&run).await?;
+            render::run(&state, rpc.runs.context().clock().now_ms())
+        }
+        shown => shown?,
+    };
+    Ok(api::StartRunResponse { run: Some(shown) })
+}
+
+/// Starts a run for a task of a run that a sibling drives.
+pub(super) async fn start_child(
+    rpc: &Rpc,
+    request: Request<api::StartChildRequest>,
+) -> Result<api::StartChildResponse, Status> {
+    let request = request.into_inner();
+    let above = Above {
+        parent: journal::Parent {
+            run: request.parent_run,
+            task: request.parent_task,
+            path: request.path,
+            item: request.item,
+            depth: request.depth,
+        },
+        principal: request.principal.clone(),
+        scopes: request.scopes.clone(),
+        folder: request.folder.clone(),
+        version: Some(request.version).filter(|v| *v > 0),
+        pinned: request.pinned,
+        inherited: request.inherited,
+        mock: request.mock,
+    };
+    let inputs = request.inputs.as_ref().map(from_json);
+    let start = Start {
+        inputs: inputs
+            .and_then(|inputs| inputs.as_object().cloned())
+            .unwrap_or_default(),
+        folder: request.folder,
+        principal: Some(request.principal).filter(|p| !p.is_empty()),
+        scopes: request.scopes,
+        key: Some(request.request_id).filter(|k| !k.is_empty()),
+        mock: request.mock,
+        ..Start::of(From::Stored {
+            name: request.workflow,
+            version: request.version,
+        })
+    };
+    let run_id = start.below(above).begin(&rpc.runs).await?;
+    Ok(api::StartChildResponse { run_id })
 }
 
 /// A start with nothing beside its workflow, on behalf of a caller.

@@ -17,9 +17,6 @@ use crate::run::cache;
 use crate::run::fence::{Fenced, fence};
 use crate::run::shaped;
 
-/// Fencing epoch, until several orchestrators share a store.
-pub(crate) const EPOCH: u64 = 1;
-
 /// The engine's deadline is this much later than ours, so that ours speaks.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(1);
 
@@ -103,7 +100,7 @@ fn call(setting: &Setting, dispatch: &Dispatch) -> Call {
         task: Some(setting.task.clone()),
         item: u32::try_from(dispatch.item).unwrap_or(u32::MAX),
         pass: dispatch.pass,
-        epoch: EPOCH,
+        epoch: dispatch.epoch,
         attempt: dispatch.attempt,
         folder: setting.folder.clone(),
         retries: Some(setting.retries),

@@ -13,6 +13,7 @@ use gearmesh_store::{ListRuns, parse_run, run_text};
 use crate::error::Error;
 use crate::journal::FULL_LOOK;
 use crate::plan::{Child, Phase, Problem, RunEnd, StartChild, State};
+use crate::run::remote;
 use crate::run::runs::Runs;
 use crate::run::start::{From, Start};
 
@@ -53,9 +54,7 @@ pub(crate) async fn run(
     if abort.is_cancelled() {
         // One that an earlier process started goes on by itself, and must end first.
         if let Some(run) = started_before(runs, &above).await {
-            if let Err(error) = runs.cancel(&run, false).await {
-                tracing::warn!(%run, %error, "the run of a sub-workflow cannot be cancelled");
-            }
+            cancel(runs, &run).await;
             return ended(runs, &child.workflow, &run).await;
         }
         let text = "the run was cancelled";
@@ -87,9 +86,7 @@ pub(crate) async fn run(
         ended = ended(runs, &child.workflow, &run) => ended,
         () = abort.cancelled() => {
             // Its end is waited for: what it has under way may still take effect.
-            if let Err(error) = runs.cancel(&run, false).await {
-                tracing::warn!(%run, %error, "the run of a sub-workflow cannot be cancelled");
-            }
+            cancel(runs, &run).await;
             ended(runs, &child.workflow, &run).await
         }
     }
@@ -100,14 +97,22 @@ pub(crate) async fn run(
 async fn begun(runs: &Runs, start: Start, abort: &CancellationToken) -> Result<String, Error> {
     let mut told = false;
     loop {
-        let begun = start.clone().begin(runs).await;
-        let full = matches!(begun, Err(Error::Store(gearmesh_store::Error::Full)));
-        if !full {
-            return begun;
+        let mut begun = start.clone().begin(runs).await;
+        if let Err(Error::Elsewhere(shard)) = begun {
+            begun = remote::start(runs, shard, &start).await;
         }
-        if !told {
-            tracing::error!("the store is full; the start of a sub-workflow waits for space");
-            told = true;
+        match &begun {
+            Err(Error::Store(gearmesh_store::Error::Full)) => {
+                if !told {
+                    told = true;
+                    tracing::error!(
+                        "the store is full; the start of a sub-workflow waits for space"
+                    );
+                }
+            }
+            // Its key makes that two starts are one.
+            Err(error) if is_away(error) => {}
+            _ => return begun,
         }
         tokio::select! {
             () = abort.cancelled() => return begun,
@@ -117,8 +122,32 @@ async fn begun(runs: &Runs, start: Start, abort: &CancellationToken) -> Result<S
     }
 }
 
-/// Wait before a run is looked at again that could not be read.
+/// Whether a store or another instance will answer later.
+fn is_away(error: &Error) -> bool {
+    use gearmesh_store::Error as Store;
+    match error {
+        Error::Store(Store::Unavailable(_) | Store::CommitUnknown | Store::Fenced { .. }) => true,
+        Error::Remote(status) => status.code() == tonic::Code::Unavailable,
+        Error::Elsewhere(_) => true,
+        _ => false,
+    }
+}
+
+/// Ends the run of a sub-workflow, wherever it is.
+async fn cancel(runs: &Runs, run: &str) {
+    let cancelled = match runs.cancel(run, false).await {
+        Err(Error::Elsewhere(shard)) => remote::cancel(runs, shard, run).await,
+        cancelled => cancelled,
+    };
+    if let Err(error) = cancelled {
+        tracing::warn!(%run, %error, "the run of a sub-workflow cannot be cancelled");
+    }
+}
+
+/// Wait before a run is looked at again that could not be read, or that another instance
+/// drives: what that one writes is seen in the store.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const LOOK_ELSEWHERE: Duration = Duration::from_millis(50);
 
 /// How a run ended; none when this process stops before that.
 async fn ended(runs: &Runs, workflow: &str, run: &str) -> Option<Child> {
@@ -126,6 +155,8 @@ async fn ended(runs: &Runs, workflow: &str, run: &str) -> Option<Child> {
         match runs.wait(run).await {
             Ok(state) => return Some(told(workflow, &state)),
             Err(_) if runs.context().shutdown().is_cancelled() => return None,
+            // Its shard changed hands in between.
+            Err(Error::Stopping) => runs.context().clock().sleep(LOOK_ELSEWHERE).await,
             Err(error) => {
                 tracing::warn!(%run, %error, "the run of a sub-workflow cannot be read");
                 runs.context().clock().sleep(LOOK_AGAIN).await;

@@ -62,12 +62,38 @@ pub(crate) struct Driver {
     pub(crate) trace: trace::Origin,
     /// When calls were last sent out, on the monotonic clock.
     pub(crate) sent_us: u64,
+    /// Fencing epoch of its calls.
+    pub(crate) epoch: u64,
+    /// Cancelled when nothing further is to be started here.
+    pub(crate) leave: CancellationToken,
+    /// Cancelled when nothing can be written here any more.
+    pub(crate) gone: CancellationToken,
 }
 
 impl Driver {
     /// Drives the run until it has ended, or until the process drains.
     pub(crate) async fn run(mut self, commands: Vec<Command>) {
         self.carry_out(commands);
+        let gone = self.gone.clone();
+        // The calls under way are dropped with it: what they answer nobody may write.
+        let abandoned = tokio::select! {
+            biased;
+            () = gone.cancelled() => true,
+            () = self.go_on() => false,
+        };
+        if abandoned {
+            gearmesh_site::sometimes("run.abandoned");
+            tracing::info!(run = %self.state.run, "run left to another instance");
+            self.under_way.values().for_each(CancellationToken::cancel);
+        }
+        if !abandoned && self.state.ended() {
+            // Who is woken by the last records must find the run among the ended ones.
+            self.runs.finished(self.id, self.state);
+            self.shown.publish(self.last_records);
+        }
+    }
+
+    async fn go_on(&mut self) {
         let mut batch = Vec::new();
         while !self.state.ended() {
             if !self.next(&mut batch).await {
@@ -90,9 +116,6 @@ impl Driver {
                 let _ = answer.send(());
             }
         }
-        // Who is woken by the last records must find the run among the ended ones.
-        self.runs.finished(self.id, self.state);
-        self.shown.publish(self.last_records);
     }
 
     /// Waits for something to happen; false when the process drains.
@@ -108,7 +131,7 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        let shutdown = self.cx.shutdown().clone();
+        let leave = self.leave.clone();
         // Neither may starve the other.
         for _ in 0..BATCH_MAX {
             let Ok(look) = self.looks.try_recv() else {
@@ -127,7 +150,7 @@ impl Driver {
                 batch.push(Message::Input(Input::Due));
                 true
             }
-            () = shutdown.cancelled() => self.drain(batch).await,
+            () = leave.cancelled() => self.drain(batch).await,
         }
     }
 
@@ -182,7 +205,8 @@ impl Driver {
     /// Decides, makes it durable, tells the watchers, carries it out.
     async fn step(&mut self, inputs: Vec<Input>) -> bool {
         let mut decided = Decided::default();
-        decide(&self.cx, &mut self.state, inputs, &mut decided);
+        let leaving = self.leave.is_cancelled();
+        decide(&self.cx, leaving, &mut self.state, inputs, &mut decided);
         if decided.records.is_empty() {
             self.carry_out(decided.commands);
             return true;
@@ -191,6 +215,7 @@ impl Driver {
             // Nothing was acknowledged; the run goes on from its last durable row
             // when the store is opened again.
             tracing::error!(run = %self.state.run, %error, "run stopped: its journal cannot be written");
+            self.under_way.values().for_each(CancellationToken::cancel);
             self.runs.lost(self.id);
             return false;
         }
@@ -253,7 +278,8 @@ impl Driver {
         token
     }
 
-    fn dispatch(&mut self, dispatch: Dispatch, aborted: bool) {
+    fn dispatch(&mut self, mut dispatch: Dispatch, aborted: bool) {
+        dispatch.epoch = self.epoch;
         self.sent_us = self.cx.clock().monotonic_us();
         let setting = self.setting(dispatch.task);
         let abort = self.begin(dispatch.task, dispatch.item);
@@ -311,7 +337,8 @@ impl Driver {
 
     /// Asks what became of attempts that were under way when the process died.
     pub(crate) fn recover(&self, lost: Vec<Dispatch>) {
-        for dispatch in lost {
+        for mut dispatch in lost {
+            dispatch.epoch = self.epoch;
             let (cx, outbox) = (self.cx.clone(), self.outbox.clone());
             self.cx.spawn(async move {
                 let answer = attempt::recover(&cx, &dispatch).await;

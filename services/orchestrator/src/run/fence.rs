@@ -14,7 +14,6 @@ use gearmesh_link::names;
 use gearmesh_runtime::Context;
 
 use crate::plan::Dispatch;
-use crate::run::attempt::EPOCH;
 
 /// How long an engine that does not answer is asked again: a restart takes less.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -59,7 +58,7 @@ async fn ask(cx: &Context, tool: &Tool, dispatch: &Dispatch) -> Result<Fenced, t
         engine: tool.engine.clone(),
         tool: tool.id.clone(),
         key: dispatch.key.clone(),
-        epoch: EPOCH,
+        epoch: dispatch.epoch,
         attempt: dispatch.attempt,
     });
     if let Ok(engine) = MetadataValue::try_from(tool.engine.as_str()) {

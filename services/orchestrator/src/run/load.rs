@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use gearmesh_api::journal::v1 as journal;
-use gearmesh_store::{OpenRun, RunId, run_text};
+use gearmesh_store::{OpenRun, RunId, Shard, run_text};
 use gearmesh_workflow::{Dialect, Kind, Source, check};
 use journal::record::Fact;
 
@@ -28,6 +28,9 @@ const RESUMED_AT_ONCE: usize = 64;
 
 /// Wait between two questions to a vault that is away.
 const VAULT_LOOK: Duration = Duration::from_millis(500);
+
+/// Wait before a store that does not say which runs are open is asked again.
+const OPEN_LOOK: Duration = Duration::from_millis(200);
 
 /// Wait between two looks at the catalogue.
 const ENGINES_LOOK: Duration = Duration::from_millis(50);
@@ -61,9 +64,32 @@ pub(crate) fn state(run: String, records: &[journal::Record]) -> Result<State, E
     Ok(state)
 }
 
-/// Takes up the runs that had not ended when the process before this one did.
-/// `open` was read before this one accepted any: a run of its own has its driver.
-pub(crate) async fn resume(runs: Runs, open: Vec<OpenRun>) {
+/// Takes up the runs of these shards that are open: at the start of a process that is alone,
+/// or when another instance does not drive them any more.
+pub(crate) async fn take_up(runs: Runs, shards: Vec<Shard>) {
+    let read = async || {
+        // Another clock may have been ahead of this one's.
+        if let Some(newest) = runs.journal().last_run().await? {
+            runs.ids().raise(newest);
+        }
+        runs.journal().open_runs_of(&shards).await
+    };
+    let open = loop {
+        match read().await {
+            Ok(open) => break open,
+            Err(_) if runs.context().shutdown().is_cancelled() => return,
+            Err(error) => {
+                tracing::warn!(%error, "the open runs cannot be read");
+                runs.context().clock().sleep(OPEN_LOOK).await;
+            }
+        }
+    };
+    take_up_these(runs, shards, open).await;
+}
+
+/// Takes up these runs of these shards. They were read before any other was accepted there:
+/// a run of its own has its driver.
+pub(crate) async fn take_up_these(runs: Runs, shards: Vec<Shard>, open: Vec<OpenRun>) {
     runs.context().ready().await;
     let waited = ENGINES_WAIT.as_micros();
     let waited = u64::try_from(waited).unwrap_or(u64::MAX);
@@ -80,7 +106,32 @@ pub(crate) async fn resume(runs: Runs, open: Vec<OpenRun>) {
     futures::stream::iter(resumed)
         .for_each_concurrent(RESUMED_AT_ONCE, |resume| resume)
         .await;
-    runs.set_resumed();
+    for shard in shards {
+        runs.taken_up(shard);
+    }
+}
+
+/// Takes up a run whose driver could not go on: what became of its last write was not known,
+/// or its shard was away for a moment.
+pub(crate) async fn take_up_again(runs: Runs, id: RunId) {
+    let clock = runs.context().clock().clone();
+    loop {
+        clock.sleep(OPEN_LOOK).await;
+        if runs.context().shutdown().is_cancelled() || runs.shards().elsewhere(id).is_some() {
+            return;
+        }
+        if runs.has(id) {
+            return;
+        }
+        match resume_one(&runs, id, clock.monotonic_us()).await {
+            Ok(()) => return,
+            // It was never accepted.
+            Err(Error::Stored { .. }) => return,
+            Err(error) => {
+                tracing::warn!(run = %run_text(id), %error, "run cannot be taken up yet");
+            }
+        }
+    }
 }
 
 async fn resume_one(runs: &Runs, id: RunId, until_us: u64) -> Result<(), Error> {
@@ -159,9 +210,9 @@ fn take_place(runs: &Runs, id: RunId, state: &State) {
                     held: state.accepted.inherited.clone(),
                     queues: true,
                 };
-                runs.places().queue(&key, wish);
+                runs.places(id).queue(&key, wish);
             }
-            _ => runs.places().hold(&key, limit, id),
+            _ => runs.places(id).hold(&key, limit, id),
         }
     }
 }
@@ -176,7 +227,14 @@ async fn go_on(
     wait_for_engines(runs, &state, until_us).await;
     let lost = under_way(&state);
     let mut decided = Decided::default();
-    decide(runs.context(), &mut state, [Input::Begin], &mut decided);
+    let leaving = runs.context().shutdown().is_cancelled();
+    decide(
+        runs.context(),
+        leaving,
+        &mut state,
+        [Input::Begin],
+        &mut decided,
+    );
     if !decided.records.is_empty() {
         let last = u32::try_from(records.len()).unwrap_or(u32::MAX);
         let status = Some(state.status()).filter(|_| !state.ended());
@@ -229,6 +287,7 @@ fn under_way(state: &State) -> Vec<Dispatch> {
                     item,
                     pass: instance.pass,
                     attempt: instance.attempt,
+                    epoch: 0,
                     class: instance.class.clone(),
                     key: instance.key.clone(),
                     served_by: instance.served_by.clone(),
@@ -256,6 +315,7 @@ fn under_way(state: &State) -> Vec<Dispatch> {
         item: *item,
         pass: 1,
         attempt: undoing.attempt,
+        epoch: 0,
         class: call.class.clone(),
         key: call.key.clone(),
         served_by: call.served_by.clone(),

@@ -8,15 +8,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use gearmesh_api::journal::v1 as journal;
 use gearmesh_runtime::{Context, trace};
-use gearmesh_store::{Journal, RunId, RunIds, parse_run, run_text};
+use gearmesh_store::{Journal, RunId, RunIds, Shard, parse_run, run_text, shard_of};
 use journal::record::Fact;
 
 use crate::error::Error;
+use crate::forward::Others;
 use crate::plan::{Command, Dispatch, Input, Phase, State};
 use crate::run::driver::Driver;
 use crate::run::ended::Ended;
 use crate::run::load;
 use crate::run::places::Places;
+use crate::run::shards::Shards;
 use crate::seal;
 
 /// Messages that may wait for one run: its attempts and some questions.
@@ -31,6 +33,9 @@ const TAKEN_UP_MAX: Duration = Duration::from_secs(60);
 
 /// Wait between two looks.
 const TAKEN_UP_LOOK: Duration = Duration::from_millis(10);
+
+/// Wait between two looks at a run that another instance drives.
+const ELSEWHERE_LOOK: Duration = Duration::from_millis(50);
 
 /// What is sent to a run under way.
 #[derive(Debug)]
@@ -54,10 +59,10 @@ struct Inner {
     cx: Context,
     journal: Journal,
     ids: RunIds,
-    places: Places,
+    shards: Shards,
+    /// Who else shares the store.
+    others: Option<Others>,
     table: Mutex<Table>,
-    /// Whether the runs that were open at the start have been taken up.
-    resumed: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -164,15 +169,21 @@ impl Live {
 }
 
 impl Runs {
-    pub(crate) fn new(cx: Context, journal: Journal, ids: RunIds) -> Self {
+    pub(crate) fn new(
+        cx: Context,
+        journal: Journal,
+        ids: RunIds,
+        shards: Shards,
+        others: Option<Others>,
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 cx,
                 journal,
                 ids,
-                places: Places::default(),
+                shards,
+                others,
                 table: Mutex::default(),
-                resumed: watch::Sender::new(false),
             }),
         }
     }
@@ -185,8 +196,42 @@ impl Runs {
         &self.inner.ids
     }
 
-    pub(crate) fn places(&self) -> &Places {
-        &self.inner.places
+    pub(crate) fn others(&self) -> Option<&Others> {
+        self.inner.others.as_ref()
+    }
+
+    pub(crate) fn shards(&self) -> &Shards {
+        &self.inner.shards
+    }
+
+    /// The places of the concurrency keys whose runs lie in the shard of this one.
+    pub(crate) fn places(&self, run: RunId) -> Arc<Places> {
+        self.inner.shards.of_run(run).places
+    }
+
+    /// The fencing epoch of a run's calls.
+    pub(crate) fn epoch(&self, run: RunId) -> u64 {
+        let owned = self.inner.journal.owned();
+        let epoch = owned.epoch(shard_of(run));
+        epoch.map_or(0, i64::unsigned_abs)
+    }
+
+    /// Whether this run is driven here, or has just ended.
+    pub(crate) fn has(&self, run: RunId) -> bool {
+        self.in_memory(run).is_some()
+    }
+
+    /// Whether a run of this shard is driven here.
+    pub(crate) fn drives(&self, shard: Shard) -> bool {
+        let table = self.table();
+        table.live.keys().any(|run| shard_of(*run) == shard)
+    }
+
+    /// Drops all that is known of a shard that is another's.
+    pub(crate) fn forget(&self, shard: Shard) {
+        self.inner.shards.lost(shard);
+        let mut table = self.table();
+        table.live.retain(|run, _| shard_of(*run) != shard);
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -202,6 +247,11 @@ impl Runs {
         commands: Vec<Command>,
         lost: Vec<Dispatch>,
     ) {
+        let held = self.inner.shards.of_run(id);
+        if held.gone.is_cancelled() {
+            // Taken from this instance meanwhile: its next owner drives it.
+            return;
+        }
         let (outbox, inbox) = mpsc::channel(INBOX);
         let (ask, looks) = mpsc::channel(LOOKS);
         let last = u32::try_from(records.len()).unwrap_or(u32::MAX);
@@ -236,6 +286,9 @@ impl Runs {
             listed,
             trace: origin.clone(),
             sent_us: 0,
+            epoch: self.epoch(id),
+            leave: held.leave,
+            gone: held.gone,
         };
         self.inner.cx.spawn(origin.carry(span, async move {
             driver.recover(lost);
@@ -255,13 +308,13 @@ impl Runs {
 
     /// A run needs its place no more: those that get one by that begin.
     pub(crate) fn leave_place(&self, key: &str, id: RunId) {
-        let next = self.inner.places.leave(key, id);
+        let next = self.places(id).leave(key, id);
         self.admit(next);
     }
 
     /// Tells a run that it has its place, when it got it before it was driven.
     pub(crate) fn admit_if_placed(&self, id: RunId) {
-        if self.inner.places.holds(id) {
+        if self.places(id).holds(id) {
             self.admit(vec![id]);
         }
     }
@@ -332,9 +385,14 @@ impl Runs {
         live
     }
 
-    /// A run can no longer be driven here; its journal is as it was.
+    /// A run can no longer be driven as it was; it is read again from its journal, unless
+    /// it has another owner.
     pub(crate) fn lost(&self, id: RunId) {
         self.table().live.remove(&id);
+        if self.inner.shards.elsewhere(id).is_none() {
+            let runs = self.clone();
+            self.inner.cx.spawn(load::take_up_again(runs, id));
+        }
     }
 
     /// Where a run stands.
@@ -343,6 +401,13 @@ impl Runs {
         let id = parse_run(run).ok_or_else(unknown)?;
         if let Some(standing) = self.in_memory(id) {
             return Ok(standing);
+        }
+        // What has ended is the same for everybody; anything else its owner knows.
+        if let Some(shard) = self.inner.shards.elsewhere(id) {
+            let row = self.inner.journal.run(id).await?.ok_or_else(unknown)?;
+            if row.ended_at_ms.is_none() {
+                return Err(Error::Elsewhere(shard));
+            }
         }
         let records = seal::read(&self.inner.cx, &self.inner.journal, id).await?;
         if records.is_empty() {
@@ -361,6 +426,17 @@ impl Runs {
         Ok(Standing::Ended(state))
     }
 
+    /// A run as it is written, wherever it is driven.
+    pub(crate) async fn as_written(&self, run: &str) -> Result<State, Error> {
+        let unknown = || Error::RunNotFound(run.to_owned());
+        let id = parse_run(run).ok_or_else(unknown)?;
+        let records = seal::read(&self.inner.cx, &self.inner.journal, id).await?;
+        if records.is_empty() {
+            return Err(unknown());
+        }
+        load::state(run_text(id), &records)
+    }
+
     fn in_memory(&self, id: RunId) -> Option<Standing> {
         let table = self.table();
         if let Some(live) = table.live.get(&id) {
@@ -371,33 +447,47 @@ impl Runs {
 
     /// Where a run stands, once the runs of the last start have been taken up.
     pub(crate) async fn settled(&self, run: &str) -> Result<Standing, Error> {
-        // A run that is driven already need not wait for those that are not yet.
-        if let Some(standing) = parse_run(run).and_then(|id| self.in_memory(id)) {
-            return Ok(standing);
+        if let Some(id) = parse_run(run) {
+            // A run that is driven already need not wait for those that are not yet.
+            if let Some(standing) = self.in_memory(id) {
+                return Ok(standing);
+            }
+            self.inner.shards.settled(id).await;
         }
-        self.resumed().await;
         self.standing(run).await
     }
 
-    /// All that were open have been taken up: those that wait find who has the places.
-    pub(crate) fn set_resumed(&self) {
-        let next = self.inner.places.admit_all();
-        self.admit(next);
-        self.inner.resumed.send_replace(true);
+    /// All that were open in a shard have been taken up: those that wait find who has the
+    /// places.
+    pub(crate) fn taken_up(&self, shard: Shard) {
+        if let Some(held) = self.inner.shards.of(shard) {
+            let next = held.places.admit_all();
+            self.admit(next);
+        }
+        self.inner.shards.taken_up(shard);
     }
 
-    /// Waits until the runs that were open at the start have been taken up.
+    /// Waits until the runs that were open in the shards that are here have been taken up.
     pub(crate) async fn resumed(&self) {
-        let mut resumed = self.inner.resumed.subscribe();
-        // The sender lives as long as the table.
-        let _ = resumed.wait_for(|r| *r).await;
+        self.inner.shards.all_settled().await;
     }
 
     /// Waits until a run has ended.
     pub(crate) async fn wait(&self, run: &str) -> Result<Arc<State>, Error> {
         let mut waited = Duration::ZERO;
         loop {
-            match self.settled(run).await? {
+            let settled = match self.settled(run).await {
+                Err(Error::Elsewhere(_)) => {
+                    if self.context().shutdown().is_cancelled() {
+                        return Err(Error::Stopping);
+                    }
+                    // What its owner writes is seen in the store.
+                    self.context().clock().sleep(ELSEWHERE_LOOK).await;
+                    continue;
+                }
+                settled => settled?,
+            };
+            match settled {
                 Standing::Ended(state) if !state.ended() => {
                     // Accepted a moment ago, or about to be taken up.
                     if self.context().shutdown().is_cancelled() || waited >= TAKEN_UP_MAX {

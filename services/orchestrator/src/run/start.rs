@@ -1,27 +1,24 @@
 //! From a request to a durable run.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use gearmesh_api::journal::v1 as journal;
 use gearmesh_runtime::trace;
-use gearmesh_store::{Accepted, Dedupe, NewRun, RequestKey, RunId, parse_run, run_text};
+use gearmesh_store::{RunId, Shard, run_text};
 use gearmesh_workflow::{Dialect, OnConflict, Source, Workflow, check};
-use journal::record::Fact;
 
 use crate::acceptance;
 use crate::error::Error;
 use crate::hash::sha256;
-use crate::plan::{Decided, Input, State, millis};
+use crate::plan::millis;
 use crate::run::children::Above;
-use crate::run::decide::decide;
-use crate::run::part::{self, Part};
+use crate::run::part::Part;
 use crate::run::pin;
 use crate::run::places::{Got, Wish};
 use crate::run::runs::Runs;
+use crate::run::shards::ALONE;
 use crate::seal;
 use crate::seal_source::{Found, Sealing};
 use crate::stored::{self, Text};
@@ -88,10 +85,10 @@ struct Ready {
 }
 
 /// A run that is about to be accepted.
-struct Prepared {
-    id: RunId,
-    accepted: journal::Accepted,
-    workflow: Workflow,
+pub(super) struct Prepared {
+    pub(super) id: RunId,
+    pub(super) accepted: journal::Accepted,
+    pub(super) workflow: Workflow,
 }
 
 impl Start {
@@ -148,7 +145,15 @@ impl Start {
             Err(error) => return self.answered_before(runs).await?.ok_or(error),
         };
         let now_ms = runs.context().clock().now_ms();
-        let id = runs.ids().next(u64::try_from(now_ms).unwrap_or_default());
+        let shard = match self.home(runs, &ready, now_ms) {
+            Ok(shard) => shard,
+            Err(error) => return self.answered_before(runs).await?.ok_or(error),
+        };
+        if runs.shards().are_shared() {
+            // The ids of its earlier owner are known once its runs have been taken up.
+            runs.shards().settled_in(shard).await;
+        }
+        let id = runs.ids().next_in(shard, now_ms.unsigned_abs());
         let seals = !ready.found.is_empty() || seal::has_any(&ready.workflow);
         let begun = match self.sealed(runs, id, ready).await {
             Ok(ready) => self.begun_as(runs, id, ready).await,
@@ -158,6 +163,27 @@ impl Start {
             seal::forget(runs.context(), &run_text(id)).await;
         }
         begun
+    }
+
+    /// The shard in which the run is to lie: that of its concurrency key, whose owner alone
+    /// says who of them goes, else any that is here.
+    fn home(&self, runs: &Runs, ready: &Ready, now_ms: i64) -> Result<Shard, Error> {
+        let shards = runs.shards();
+        let any = || shards.any().ok_or(Error::Elsewhere(ALONE));
+        if !shards.are_shared() || ready.workflow.concurrency.is_none() {
+            return any();
+        }
+        // The key may be made of what a run knows: of this one, or of one like it.
+        let like = run_text(runs.ids().next(now_ms.unsigned_abs()));
+        let accepted = self.accepted(&like, ready, now_ms)?;
+        if accepted.place.is_empty() {
+            return any();
+        }
+        let shard = shards.of_key(&accepted.place);
+        if shards.takes(shard) {
+            return Ok(shard);
+        }
+        Err(Error::Elsewhere(shard))
     }
 
     /// With references in the places of the secrets that stand in the file as they are.
@@ -260,18 +286,28 @@ impl Start {
     /// All that the run will ever need to know of its start.
     async fn prepared(&self, runs: &Runs, id: RunId, ready: Ready) -> Result<Prepared, Error> {
         let now_ms = runs.context().clock().now_ms();
-        let run = run_text(id);
-        let workflow = ready.workflow;
-        let mut inputs = ready.inputs;
+        let mut accepted = self.accepted(&run_text(id), &ready, now_ms)?;
+        let above = self.above.as_ref();
+        let handed_down = above.map_or_else(|| self.pinned.clone(), |a| a.pinned.clone());
+        accepted.pinned = pin::pinned(runs, &ready.workflow, handed_down).await?;
+        Ok(Prepared {
+            id,
+            accepted,
+            workflow: ready.workflow,
+        })
+    }
+
+    /// What the run will know of its start, but for the versions of other workflows.
+    fn accepted(&self, run: &str, ready: &Ready, now_ms: i64) -> Result<journal::Accepted, Error> {
+        let workflow = &ready.workflow;
+        let mut inputs = ready.inputs.clone();
         workflow
             .fill_inputs(&mut inputs, &crate::render::instant(now_ms))
             .map_err(Error::Inputs)?;
         let above = self.above.as_ref();
-        let handed_down = above.map_or_else(|| self.pinned.clone(), |a| a.pinned.clone());
-        let pinned = pin::pinned(runs, &workflow, handed_down).await?;
         let mut accepted = journal::Accepted {
-            source: ready.text.source,
-            file_name: ready.text.file_name,
+            source: ready.text.source.clone(),
+            file_name: ready.text.file_name.clone(),
             dialect: ready.dialect.as_str().to_owned(),
             workflow: workflow.name.clone(),
             version: ready.text.version,
@@ -292,14 +328,13 @@ impl Start {
                 .into(),
             parent: above.map(|a| a.parent.clone()),
             inherited: above.map(|a| a.inherited.clone()).unwrap_or_default(),
-            pinned,
             scheduled_ms: self.scheduled_ms,
             mock: self.mock,
             ..journal::Accepted::default()
         };
-        let roots = acceptance::vars(&workflow, &run, &mut accepted, now_ms)?;
+        let roots = acceptance::vars(workflow, run, &mut accepted, now_ms)?;
         if let Some(concurrency) = &workflow.concurrency {
-            accepted.place = key_of(&workflow, &roots)?;
+            accepted.place = key_of(workflow, &roots)?;
             accepted.place_limit = concurrency.limit;
             if accepted.inherited.contains(&accepted.place) || self.mock {
                 // An ancestor has it for the whole family; and what calls nothing is in
@@ -307,16 +342,12 @@ impl Start {
                 accepted.place = String::new();
             }
         }
-        Ok(Prepared {
-            id,
-            accepted,
-            workflow,
-        })
+        Ok(accepted)
     }
 
     /// The key of the start with its window in milliseconds, else the workflow's own. That one
     /// is for whole runs that somebody or something outside of runs starts.
-    fn dedupe(&self, workflow: &Workflow) -> Option<(String, i64)> {
+    pub(super) fn dedupe(&self, workflow: &Workflow) -> Option<(String, i64)> {
         let whole = self.above.is_none() && self.part.is_none() && !self.mock;
         let own = workflow.dedupe.as_ref().filter(|_| whole);
         self.dedupe.clone().or_else(|| {
@@ -335,7 +366,7 @@ impl Start {
             return Ok(Placed::Begins);
         }
         // Those that were open before must have their places back first.
-        runs.resumed().await;
+        runs.shards().settled(prepared.id).await;
         let key = &accepted.place;
         let wish = Wish {
             run: prepared.id,
@@ -344,7 +375,7 @@ impl Start {
             held: accepted.inherited.clone(),
             queues: concurrency.on_conflict != OnConflict::Skip,
         };
-        match runs.places().enter(key, wish) {
+        match runs.places(prepared.id).enter(key, wish) {
             Got::Place => Ok(Placed::Begins),
             Got::Taken => Ok(Placed::Skipped),
             Got::Cycle(held) => Err(Error::ConcurrencyCycle {
@@ -359,108 +390,12 @@ impl Start {
         }
     }
 
-    /// Makes the run durable and sets it going.
-    async fn accept(
-        &self,
-        runs: &Runs,
-        mut prepared: Prepared,
-        placed: Placed,
-    ) -> Result<String, Error> {
-        let cx = runs.context();
-        let now_ms = cx.clock().now_ms();
-        let id = prepared.id;
-        let run = run_text(id);
-        prepared.accepted.queued = !matches!(placed, Placed::Begins);
-        if !prepared.accepted.queued {
-            // Of one that waits for its place the time counts from its admission.
-            let timeout = prepared.workflow.timeout;
-            prepared.accepted.deadline_ms = timeout.map(|t| now_ms.saturating_add(millis(t)));
-        }
-        let mut decided = Decided::default();
-        if let Some(part) = &self.part {
-            prepared.accepted.reuses = part.run.clone();
-            let workflow = &prepared.accepted.workflow;
-            let principal = self.principal();
-            prepared.accepted.passes_before =
-                part::admitted(runs, part, workflow, principal, self.mock).await?;
-        }
-        let workflow = Arc::new(prepared.workflow);
-        let mut state = State::new(run.clone(), workflow, &prepared.accepted, now_ms);
-        decided.records.push(journal::Record {
-            time_ms: now_ms,
-            fact: Some(Fact::Accepted(prepared.accepted)),
-        });
-        if let Some(part) = &self.part {
-            let reused = part::records(runs, part, &mut state, now_ms).await?;
-            decided.records.extend(reused);
-        }
-        let first = match placed {
-            Placed::Skipped => Input::Skip,
-            _ => Input::Begin,
-        };
-        decide(cx, &mut state, [first], &mut decided);
-        let written = seal::accepted(cx, &state, &decided.records).await?;
-        let (rows, blobs) = crate::journal::rows(&written, 1);
-        let new = NewRun {
-            run: id,
-            workflow: state.workflow.name.clone(),
-            version: state.accepted.version,
-            principal: self.principal().to_owned(),
-            parent: self.above.as_ref().and_then(|a| parse_run(&a.parent.run)),
-            request: self.key.as_ref().map(|key| RequestKey {
-                key: key.clone(),
-                hash: self.hash(),
-            }),
-            dedupe: self.dedupe(&state.workflow).map(|(key, window_ms)| Dedupe {
-                key,
-                until_ms: now_ms.saturating_add(window_ms),
-            }),
-            created_at_ms: now_ms,
-            deadline_ms: state.accepted.deadline_ms,
-            rows,
-            due_at_ms: state.due_ms(),
-            status: state.status().to_owned(),
-            blobs,
-        };
-        let accepted = runs.journal().accept(new).await?;
-        match accepted {
-            Accepted::New if state.ended() => {
-                crate::journal::close(runs.journal(), id, &state).await?;
-                runs.finished(id, state);
-            }
-            Accepted::New => {
-                runs.drive(id, state, decided.records, decided.commands, Vec::new());
-            }
-            Accepted::Existing(_) | Accepted::KeyReused(_) => {}
-        }
-        if let (Accepted::New, Placed::Queued { cancels }) = (&accepted, placed) {
-            // It may have got its place before it could be told.
-            runs.admit_if_placed(id);
-            for holder in cancels {
-                cancel_soon(runs, run_text(holder));
-            }
-        }
-        self.answered(accepted, run)
-    }
-
-    /// The run that answers the request.
-    fn answered(&self, accepted: Accepted, run: String) -> Result<String, Error> {
-        match accepted {
-            Accepted::New => Ok(run),
-            Accepted::Existing(first) => Ok(run_text(first)),
-            Accepted::KeyReused(first) => Err(Error::KeyReused {
-                key: self.key.clone().unwrap_or_default(),
-                run: run_text(first),
-            }),
-        }
-    }
-
-    fn principal(&self) -> &str {
+    pub(super) fn principal(&self) -> &str {
         self.principal.as_deref().unwrap_or(LOCAL)
     }
 
     /// Hash of all that makes two requests with one key the same request.
-    fn hash(&self) -> [u8; 32] {
+    pub(super) fn hash(&self) -> [u8; 32] {
         let mut inputs = Value::Object(self.inputs.clone());
         inputs.sort_all_objects();
         let text = match &self.from {
@@ -495,28 +430,8 @@ impl Start {
     }
 }
 
-/// Tries to end a run that has a place may take, and the time between two of them: it may
-/// have been accepted a moment ago.
-const CANCELS_MAX: u32 = 50;
-const CANCEL_AGAIN: Duration = Duration::from_millis(100);
-
-/// Ends a run that has the place of another, which waits for it.
-fn cancel_soon(runs: &Runs, holder: String) {
-    let owned = runs.clone();
-    runs.context().spawn(async move {
-        for _ in 0..CANCELS_MAX {
-            match owned.cancel(&holder, false).await {
-                Ok(_) => return,
-                Err(error) => tracing::debug!(run = %holder, %error, "not ended yet"),
-            }
-            owned.context().clock().sleep(CANCEL_AGAIN).await;
-        }
-        tracing::warn!(run = %holder, "a run that has the place of another cannot be ended");
-    });
-}
-
 /// Whether a run may begin.
-enum Placed {
+pub(super) enum Placed {
     /// It has its place, or needs none.
     Begins,
     /// It waits, after these were cancelled.

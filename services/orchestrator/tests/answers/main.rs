@@ -15,7 +15,12 @@ use gearmesh_runtime::Service;
 use gearmesh_testkit::TestMesh;
 use serde_json::{Value, json};
 
-const SERVICES: [Service; 2] = [gearmesh_state::SERVICE, gearmesh_orchestrator::SERVICE];
+/// With a vault: what is sensitive in a run lies there.
+const SERVICES: [Service; 3] = [
+    gearmesh_state::SERVICE,
+    gearmesh_vault::SERVICE,
+    gearmesh_orchestrator::SERVICE,
+];
 
 async fn mesh() -> TestMesh {
     TestMesh::start(&SERVICES).await

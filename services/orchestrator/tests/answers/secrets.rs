@@ -4,7 +4,7 @@ use gearmesh_link::Call;
 use gearmesh_testkit::TestMesh;
 use serde_json::{Value, json};
 
-use crate::{call_as, mesh};
+use crate::call_as;
 
 const FILE: &str = "\
 name: refs
@@ -63,6 +63,6 @@ async fn missing_secret_is_a_warning_for_those_who_may_know_names() {
 
 #[tokio::test]
 async fn mesh_without_a_vault_warns_of_no_secret() {
-    let mesh = mesh().await;
+    let mesh = TestMesh::start(&[gearmesh_state::SERVICE, gearmesh_orchestrator::SERVICE]).await;
     assert!(warnings(&mesh, None).await.is_empty());
 }
