@@ -145,6 +145,24 @@ impl Workflow {
         &self.bodies[0].graph
     }
 
+    /// What is inside of a sensitive group is sensitive, however deep.
+    pub(crate) fn pass_sensitive_on(&mut self) {
+        let inside = |task: &Task| match task.kind {
+            Kind::Group { body } if task.sensitive => Some(body),
+            _ => None,
+        };
+        let mut open: Vec<BodyId> = self.tasks.iter().filter_map(inside).collect();
+        while let Some(body) = open.pop() {
+            let range = self.bodies.get(body).map(Body::range).unwrap_or_default();
+            for task in self.tasks.get_mut(range).unwrap_or_default() {
+                if !task.sensitive {
+                    task.sensitive = true;
+                    open.extend(inside(task));
+                }
+            }
+        }
+    }
+
     /// The tasks of a body, in the order of the file.
     #[must_use]
     pub fn tasks_of(&self, body: BodyId) -> &[Task] {

@@ -86,7 +86,7 @@ pub(crate) fn read(
     }
     // `bodies` takes the place of what `new` makes of an empty graph.
     let own = Graph::default();
-    Some(Workflow {
+    let mut workflow = Workflow {
         title: head.title,
         description: head.description,
         labels: head.labels,
@@ -105,7 +105,9 @@ pub(crate) fn read(
         finally: outline.handler(2),
         outputs: outputs?,
         ..Workflow::new(head.name?, Dialect::Native, tasks?, own)
-    })
+    };
+    workflow.pass_sensitive_on();
+    Some(workflow)
 }
 
 /// What the expressions of a file can name.

@@ -103,10 +103,31 @@ pub(crate) async fn append(
         .await
 }
 
-/// Whether a write that ended so is to be tried again: a full store is waited out. Nothing
-/// was written, and calls under way must not lose their answers.
-pub(crate) fn is_full<T>(cx: &Context, written: &Result<T, gearmesh_store::Error>) -> bool {
-    matches!(written, Err(gearmesh_store::Error::Full)) && !cx.shutdown().is_cancelled()
+/// What a write has come to: true once it is durable up to row `last`, false when it is to be
+/// tried again. A store that is full or away is waited out: nothing was written, and calls
+/// under way must not lose their answers. When the answer to a commit was lost (`doubt`), the
+/// rows may be there, and the next try meets them.
+pub(crate) fn settled(
+    cx: &Context,
+    written: Result<(), gearmesh_store::Error>,
+    last: u32,
+    doubt: &mut bool,
+) -> Result<bool, gearmesh_store::Error> {
+    use gearmesh_store::Error as Store;
+    let stopping = cx.shutdown().is_cancelled();
+    match written {
+        Ok(()) => Ok(true),
+        Err(Store::Gap { expected, .. }) if *doubt && expected == last.saturating_add(1) => {
+            gearmesh_site::sometimes("journal.doubt-was-written");
+            Ok(true)
+        }
+        Err(Store::Full | Store::Unavailable(_)) if !stopping => Ok(false),
+        Err(Store::CommitUnknown) if !stopping => {
+            *doubt = true;
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Takes a run that ended with its first step out of the open ones.

@@ -75,7 +75,8 @@ async fn shared(cx: &Context, store: PgStore) -> Result<Runs, Error> {
     let (keeper, me) = keeper(cx, store, owned);
     let others = Others::new(cx.clone(), keeper.owners(), me);
     let runs = Runs::new(cx.clone(), journal, ids, Shards::shared(cx), Some(others));
-    cx.serve(keep(runs.clone(), keeper));
+    // Drain waits for it: it hands over what it has.
+    cx.spawn(keep(runs.clone(), keeper));
     Ok(runs)
 }
 

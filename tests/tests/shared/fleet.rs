@@ -97,6 +97,12 @@ impl Fleet {
         at
     }
 
+    /// `kill -9` of the server, which is started again at once.
+    pub(crate) async fn crash_server(&mut self) {
+        self.postgres.kill();
+        self.postgres.restart().await;
+    }
+
     /// SIGTERM; whether it ends well.
     pub(crate) async fn drain(&mut self, n: usize) -> bool {
         self.addresses.lock().expect("no panic")[n] = None;

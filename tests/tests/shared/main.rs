@@ -85,3 +85,45 @@ async fn instances_share_the_shards_and_answer_for_each_other() {
     fleet.whole().await;
     assert_eq!(fleet.shares().await.len(), before - 1);
 }
+
+/// Crashes of the server, and how long its instances go on between two.
+const CRASHES: usize = 4;
+const CRASH_CLIENTS: usize = 24;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn server_that_crashes_holds_runs_up_and_loses_nothing() {
+    let mut fleet = Fleet::start(2).await;
+    fleet.whole().await;
+    let load = Load::start(&fleet, CRASH_CLIENTS);
+    for n in 0..CRASHES {
+        tokio::time::sleep(BETWEEN).await;
+        fleet.crash_server().await;
+        let before = load.ended();
+        assert!(
+            load.progress_after(before).await,
+            "nothing ended after crash {n}"
+        );
+    }
+    let outcome = load.all(END_MAX).await;
+    let found = fleet.evidence().await;
+    println!(
+        "RESULT {{\"suite\":\"shared-server\",\"trials\":{CRASHES},\"faults\":{{\"serverKill\":{CRASHES}}},\"acked\":{},\"lost\":{},\"failed\":{},\"dupKeyed\":{},\"missing\":{}}}",
+        outcome.acked,
+        outcome.lost.len(),
+        outcome.failed.len(),
+        found.twice.len(),
+        found.missing(&outcome.effects).len(),
+    );
+    assert_eq!(
+        outcome.lost,
+        Vec::<String>::new(),
+        "acknowledged and not ended"
+    );
+    assert_eq!(outcome.failed, Vec::<String>::new());
+    assert_eq!(
+        found.twice,
+        Vec::<String>::new(),
+        "an effect happened twice"
+    );
+    assert_eq!(found.missing(&outcome.effects), Vec::<String>::new());
+}

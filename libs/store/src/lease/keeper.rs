@@ -2,16 +2,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::plan::{Command, Input, Leases};
 use crate::error::{Error, Result};
 use crate::owned::Owned;
 use crate::postgres::{PgStore, keeper as sql};
 use crate::run_id::Shard;
+
+/// How long the store may take to answer: some of its answers may be lost before the lease is.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// One process that shares a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -165,10 +170,15 @@ impl Keeper {
                         changes.push(Change::Lost(shard));
                     }
                     Command::Yield(shard) => changes.push(Change::Yields(shard)),
-                    command => match self.ask(command, now_ms).await {
-                        Ok(answer) => inputs.extend(answer),
-                        Err(error) => {
+                    // The lease runs out by the own clock, also while the store is silent.
+                    command => match timeout(ANSWER_MAX, self.ask(command, now_ms)).await {
+                        Ok(Ok(answer)) => inputs.extend(answer),
+                        Ok(Err(error)) => {
                             tracing::warn!(%error, "the store does not answer its leases");
+                            self.connection = None;
+                        }
+                        Err(_) => {
+                            tracing::warn!("the store does not answer its leases in time");
                             self.connection = None;
                         }
                     },

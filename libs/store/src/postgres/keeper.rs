@@ -13,10 +13,12 @@ use crate::run_id::Shard;
 const SHOWN_AFTER: &str = "1 hour";
 
 /// Whether an instance can still write. Its connection says more than its lease: that ends
-/// in the moment in which its process does. Whoever may not see it goes by the lease alone.
+/// in the moment in which its process does. Whoever may not see it goes by the lease alone,
+/// and so does who finds a server that was started again: there all connections are gone.
 const ALIVE: &str =
-    "i.lease_until > clock_timestamp() AND EXISTS (SELECT 1 FROM pg_stat_activity AS a
-WHERE a.pid = i.pid AND COALESCE(a.backend_start, i.backend_start) = i.backend_start)";
+    "i.lease_until > clock_timestamp() AND (i.backend_start < pg_postmaster_start_time()
+OR EXISTS (SELECT 1 FROM pg_stat_activity AS a
+WHERE a.pid = i.pid AND COALESCE(a.backend_start, i.backend_start) = i.backend_start))";
 
 /// An instance with what is shown of it.
 #[derive(Debug, Clone)]

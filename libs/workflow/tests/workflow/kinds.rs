@@ -257,6 +257,19 @@ fn keys_of_one_word_are_read() {
 }
 
 #[test]
+fn what_is_inside_of_a_sensitive_group_is_sensitive() {
+    // WF-3.37
+    let text = "sensitive: true\ntasks:\n  - {id: b, set: {v: 1}}\n  - id: c\n    tasks:\n      - {id: d, set: {v: 1}}";
+    let found = workflow(&with_task(text));
+    let hidden = |id: &str| found.tasks.iter().any(|t| t.id == id && t.sensitive);
+    assert!(
+        ["a", "b", "c", "d"].into_iter().all(hidden),
+        "{:?}",
+        found.tasks
+    );
+}
+
+#[test]
 fn priority_and_concurrency_of_a_workflow_are_read() {
     // WF-2.9, WF-2.10, WF-2.11, WF-2.12, WF-2.13, WF-2.15
     let file = |head: &str| format!("name: x\n{head}\ntasks:\n  - id: a\n    set: {{v: 1}}\n");

@@ -9,6 +9,7 @@ use journal::record::Fact;
 use crate::plan::advance::Planner;
 use crate::plan::fold::millis;
 use crate::plan::state::Problem;
+use crate::sensitive::is_secret;
 use crate::size::json_size;
 
 /// A call under which the process died this often is not sent again: it may be
@@ -153,7 +154,7 @@ impl Planner<'_> {
                     repeat.until.text()
                 );
                 let mut details = serde_json::json!({"rounds": rounds});
-                if !self.state.task(task).sensitive {
+                if !is_secret(&self.state.workflow, self.state.task(task)) {
                     details["last"] = clipped(result);
                 }
                 let problem = Problem {

@@ -12,8 +12,7 @@ use gearmesh_workflow::{Dialect, Workflow};
 
 use super::Rpc;
 use super::again::{Past, effects, past};
-use super::runs::shown;
-use super::start::begun_by;
+use super::start::{begun, begun_by};
 use crate::error::Error;
 use crate::plan::TaskStatus;
 use crate::run::{From, Part, Start, after};
@@ -47,7 +46,7 @@ pub(super) async fn retry_run(
     }
     start.part = Some(Part { run, tasks: again });
     let run = start.begin(&rpc.runs).await?;
-    answer.run = Some(shown(rpc, &run).await?);
+    answer.run = Some(begun(rpc, &run).await?);
     Ok(answer)
 }
 

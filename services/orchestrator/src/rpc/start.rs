@@ -58,15 +58,20 @@ pub(super) async fn start_run(
         start.part = Some(part_of(rpc, &mut start, part).await?);
     }
     let run = start.begin(&rpc.runs).await?;
-    let shown = match shown(rpc, &run).await {
-        // It began, or had begun: to ask its owner the same again might begin another.
+    let run = Some(begun(rpc, &run).await?);
+    Ok(api::StartRunResponse { run })
+}
+
+/// A run that has begun. To ask its owner the same again, if that is another instance, might
+/// begin a second one.
+pub(super) async fn begun(rpc: &Rpc, run: &str) -> Result<api::Run, Error> {
+    match shown(rpc, run).await {
         Err(Error::Elsewhere(_)) => {
-            let state = rpc.runs.as_written(&run).await?;
-            render::run(&state, rpc.runs.context().clock().now_ms())
+            let state = rpc.runs.as_written(run).await?;
+            Ok(render::run(&state, rpc.runs.context().clock().now_ms()))
         }
-        shown => shown?,
-    };
-    Ok(api::StartRunResponse { run: Some(shown) })
+        shown => shown,
+    }
 }
 
 /// Starts a run for a task of a run that a sibling drives.

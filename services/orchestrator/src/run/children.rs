@@ -127,7 +127,7 @@ fn is_away(error: &Error) -> bool {
     use gearmesh_store::Error as Store;
     match error {
         Error::Store(Store::Unavailable(_) | Store::CommitUnknown | Store::Fenced { .. }) => true,
-        Error::Remote(status) => status.code() == tonic::Code::Unavailable,
+        Error::Remote(status) | Error::Sealing(status) => status.code() == tonic::Code::Unavailable,
         Error::Elsewhere(_) => true,
         _ => false,
     }
@@ -135,12 +135,23 @@ fn is_away(error: &Error) -> bool {
 
 /// Ends the run of a sub-workflow, wherever it is.
 async fn cancel(runs: &Runs, run: &str) {
-    let cancelled = match runs.cancel(run, false).await {
-        Err(Error::Elsewhere(shard)) => remote::cancel(runs, shard, run).await,
-        cancelled => cancelled,
-    };
-    if let Err(error) = cancelled {
-        tracing::warn!(%run, %error, "the run of a sub-workflow cannot be cancelled");
+    loop {
+        let cancelled = match runs.cancel(run, false).await {
+            Err(Error::Elsewhere(shard)) => remote::cancel(runs, shard, run).await,
+            cancelled => cancelled,
+        };
+        match cancelled {
+            Ok(_) => return,
+            Err(_) if runs.context().shutdown().is_cancelled() => return,
+            // Its owner is just being replaced.
+            Err(error) if is_away(&error) || matches!(error, Error::Stopping) => {
+                runs.context().clock().sleep(LOOK_AGAIN).await;
+            }
+            Err(error) => {
+                tracing::warn!(%run, %error, "the run of a sub-workflow cannot be cancelled");
+                return;
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use gearmesh_api::journal::v1 as journal;
 
 use crate::error::Error;
-use crate::journal::{FULL_LOOK, append, is_full};
+use crate::journal::{FULL_LOOK, append, settled};
 use crate::plan::State;
 use crate::run::driver::Driver;
 use crate::run::load;
@@ -30,20 +30,23 @@ impl Driver {
             }
             self.wait_for_space(&mut durable).await;
         };
+        let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
+        let last = self.last.saturating_add(count);
+        let mut doubt = false;
         loop {
             let (journal, state) = (&self.journal, &self.state);
             let appended = append(journal, self.id, state, self.last, &records, status).await;
-            if !is_full(&self.cx, &appended) {
-                appended?;
+            let why = appended.as_ref().err().map(ToString::to_string);
+            if settled(&self.cx, appended, last, &mut doubt)? {
                 break;
             }
             if durable.is_none() {
-                tracing::error!(run = %self.state.run, "the store is full; the run waits for space");
+                tracing::error!(run = %self.state.run, why, "the run waits for the store");
             }
             self.wait_for_space(&mut durable).await;
         }
         self.listed = status.unwrap_or(self.listed);
-        self.last += u32::try_from(records.len()).unwrap_or(u32::MAX);
+        self.last = last;
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use gearmesh_runtime::{Context, trace};
 use gearmesh_store::{Journal, RunId};
 use gearmesh_workflow::Dialect;
 
-use crate::plan::{Answer, Command, Decided, Dispatch, Input, StartChild, State};
+use crate::plan::{Answer, Command, Decided, Dispatch, Input, InstanceStatus, StartChild, State};
 use crate::run::attempt::{self, Setting};
 use crate::run::children::{self, Above};
 use crate::run::decide::decide;
@@ -84,12 +84,17 @@ impl Driver {
         if abandoned {
             gearmesh_site::sometimes("run.abandoned");
             tracing::info!(run = %self.state.run, "run left to another instance");
-            self.under_way.values().for_each(CancellationToken::cancel);
+            self.drop_calls();
         }
-        if !abandoned && self.state.ended() {
+        if abandoned {
+            return;
+        }
+        if self.state.ended() {
             // Who is woken by the last records must find the run among the ended ones.
             self.runs.finished(self.id, self.state);
             self.shown.publish(self.last_records);
+        } else {
+            self.runs.left(self.id);
         }
     }
 
@@ -215,7 +220,7 @@ impl Driver {
             // Nothing was acknowledged; the run goes on from its last durable row
             // when the store is opened again.
             tracing::error!(run = %self.state.run, %error, "run stopped: its journal cannot be written");
-            self.under_way.values().for_each(CancellationToken::cancel);
+            self.drop_calls();
             self.runs.lost(self.id);
             return false;
         }
@@ -226,6 +231,22 @@ impl Driver {
         self.shown.publish(decided.records);
         self.carry_out(decided.commands);
         true
+    }
+
+    /// Ends the calls under way: what they answer cannot be written. What else is waited for
+    /// goes on by itself, above all the runs of sub-workflows.
+    fn drop_calls(&self) {
+        for ((task, item), token) in &self.under_way {
+            let known = self
+                .state
+                .tasks
+                .get(*task)
+                .and_then(|t| t.instances.get(*item));
+            let leased = known.is_some_and(|i| i.status == InstanceStatus::Leased);
+            if leased || self.state.undoing.leased {
+                token.cancel();
+            }
+        }
     }
 
     fn carry_out(&mut self, commands: Vec<Command>) {
@@ -251,7 +272,11 @@ impl Driver {
                     let abort = self.begin(task, item);
                     let (runs, outbox) = (self.runs.clone(), self.outbox.clone());
                     self.cx.spawn(async move {
-                        listen::listen(&runs, (task, item), &topic, since_ms, outbox, abort).await;
+                        let nobody = outbox.clone();
+                        tokio::select! {
+                            () = listen::listen(&runs, (task, item), &topic, since_ms, outbox, abort) => {}
+                            () = nobody.closed() => {}
+                        }
                     });
                 }
             }
@@ -321,7 +346,11 @@ impl Driver {
         };
         self.cx.spawn(async move {
             let (task, item, attempt) = (child.task, child.item, child.attempt);
-            let ended = children::run(&runs, child, above, abort).await;
+            let ended = tokio::select! {
+                ended = children::run(&runs, child, above, abort) => ended,
+                // The run above is driven elsewhere, where it waits for the same run.
+                () = outbox.closed() => None,
+            };
             if let Some(child) = ended {
                 let input = Input::ChildEnded {
                     task,

@@ -15,9 +15,11 @@ use crate::run::runs::Runs;
 /// Wait between two steps.
 const STEP: Duration = Duration::from_millis(STEP_MS.unsigned_abs());
 
-/// How long what is under way in a shard that is given away may take to end. What is not
-/// over by then is found by the next owner, as after a crash.
+/// How long what is under way in a shard that is given away may take to end: when the process
+/// ends, and when the shares only become even. What is not over by then is found by the next
+/// owner, as after a crash.
 const GRACE: Duration = Duration::from_secs(5);
+const EVEN_GRACE: Duration = Duration::from_secs(600);
 
 /// Wait between two looks whether a shard is empty.
 const EMPTY_LOOK: Duration = Duration::from_millis(10);
@@ -52,17 +54,14 @@ pub(crate) async fn keep(runs: Runs, mut keeper: Keeper) {
     let mut draining = false;
     while !keeper.drained() {
         let changes = tokio::select! {
-            Some(shard) = emptied.recv() => {
-                runs.shards().lost(shard);
-                keeper.yielded(shard, &now_ms).await
-            }
+            Some(shard) = emptied.recv() => keeper.yielded(shard, &now_ms).await,
             () = cx.shutdown().cancelled(), if !draining => {
                 draining = true;
                 keeper.drain(&now_ms).await
             }
             () = cx.clock().sleep(STEP) => keeper.step(&now_ms).await,
         };
-        let mut gained = BTreeSet::new();
+        let (mut gained, mut leaving) = (BTreeSet::new(), BTreeSet::new());
         for change in changes {
             match change {
                 Change::Gained(shard) => {
@@ -70,18 +69,17 @@ pub(crate) async fn keep(runs: Runs, mut keeper: Keeper) {
                 }
                 Change::Yields(shard) => {
                     runs.shards().leaves(shard);
-                    let (runs, empty) = (runs.clone(), empty.clone());
-                    cx.spawn(async move {
-                        over(&runs, shard).await;
-                        // The keeper has ended: nobody needs to hear of it.
-                        let _ = empty.send(shard).await;
-                    });
+                    leaving.insert(shard);
                 }
                 Change::Lost(shard) => {
                     gained.remove(&shard);
                     runs.forget(shard);
                 }
             }
+        }
+        if !leaving.is_empty() {
+            tracing::info!(shards = leaving.len(), "shards handed over");
+            cx.spawn(over(runs.clone(), leaving, empty.clone()));
         }
         if !gained.is_empty() {
             tracing::info!(shards = gained.len(), "shards taken over");
@@ -94,13 +92,32 @@ pub(crate) async fn keep(runs: Runs, mut keeper: Keeper) {
     keeper.leave().await;
 }
 
-/// Waits until nothing is under way in a shard that leaves.
-async fn over(runs: &Runs, shard: Shard) {
-    let clock = runs.context().clock();
-    let grace = u64::try_from(GRACE.as_micros()).unwrap_or(u64::MAX);
-    let until_us = clock.monotonic_us().saturating_add(grace);
-    while runs.drives(shard) && clock.monotonic_us() < until_us {
+/// Tells of each shard that leaves when nothing is under way in it any more.
+async fn over(runs: Runs, mut leaving: BTreeSet<Shard>, empty: mpsc::Sender<Shard>) {
+    let (clock, shutdown) = (runs.context().clock().clone(), runs.context().shutdown());
+    let after = |grace: Duration| {
+        let grace = u64::try_from(grace.as_micros()).unwrap_or(u64::MAX);
+        clock.monotonic_us().saturating_add(grace)
+    };
+    let (mut until_us, mut ends) = (after(EVEN_GRACE), false);
+    while !leaving.is_empty() {
+        if shutdown.is_cancelled() && !ends {
+            (until_us, ends) = (until_us.min(after(GRACE)), true);
+        }
+        let driven = if clock.monotonic_us() < until_us {
+            runs.driven()
+        } else {
+            BTreeSet::new()
+        };
+        let done: Vec<_> = leaving.difference(&driven).copied().collect();
+        for shard in done {
+            leaving.remove(&shard);
+            runs.forget(shard);
+            if empty.send(shard).await.is_err() {
+                // The keeper has ended: nobody needs to hear of it.
+                return;
+            }
+        }
         clock.sleep(EMPTY_LOOK).await;
     }
-    runs.forget(shard);
 }

@@ -1,17 +1,18 @@
 //! A run from its records: to show it, or to go on with it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 
 use gearmesh_api::journal::v1 as journal;
-use gearmesh_store::{OpenRun, RunId, Shard, run_text};
+use gearmesh_store::{OpenRun, RunId, Shard, run_text, shard_of};
 use gearmesh_workflow::{Dialect, Kind, Source, check};
 use journal::record::Fact;
 
 use crate::error::Error;
-use crate::journal::{FULL_LOOK, is_full};
+use crate::journal::{FULL_LOOK, settled};
 use crate::plan::{Decided, Dispatch, Input, InstanceStatus, Phase, Resolved, State};
 use crate::run::decide::decide;
 use crate::run::places::Wish;
@@ -94,19 +95,27 @@ pub(crate) async fn take_up_these(runs: Runs, shards: Vec<Shard>, open: Vec<Open
     let waited = ENGINES_WAIT.as_micros();
     let waited = u64::try_from(waited).unwrap_or(u64::MAX);
     let until_us = runs.context().clock().monotonic_us().saturating_add(waited);
+    let busy: BTreeSet<Shard> = open.iter().map(|open| shard_of(open.run)).collect();
+    let (busy, free): (Vec<_>, Vec<_>) = shards.into_iter().partition(|s| busy.contains(s));
+    for shard in free {
+        runs.taken_up(shard);
+    }
     // Each by itself: one that waits for its engines must not hold up the others.
     let resumed = open.into_iter().map(|open| {
         let runs = runs.clone();
         async move {
             if let Err(error) = resume_one(&runs, open.run, until_us).await {
                 tracing::error!(run = %run_text(open.run), %error, "run cannot be taken up");
+                if !matches!(error, Error::Stored { .. }) {
+                    runs.context().spawn(take_up_again(runs.clone(), open.run));
+                }
             }
         }
     });
     futures::stream::iter(resumed)
         .for_each_concurrent(RESUMED_AT_ONCE, |resume| resume)
         .await;
-    for shard in shards {
+    for shard in busy {
         runs.taken_up(shard);
     }
 }
@@ -266,12 +275,15 @@ async fn append(
             Err(_) => cx.clock().sleep(VAULT_LOOK).await,
         }
     };
+    let count = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
+    let mut doubt = false;
     loop {
         let appended = crate::journal::append(journal, id, state, last, &sealed, status).await;
-        if !is_full(cx, &appended) {
-            return Ok(appended?);
+        let why = appended.as_ref().err().map(ToString::to_string);
+        if settled(cx, appended, last.saturating_add(count), &mut doubt)? {
+            return Ok(());
         }
-        tracing::error!(run = %state.run, "the store is full; the run waits for space");
+        tracing::error!(run = %state.run, why, "the run waits for the store");
         cx.clock().sleep(FULL_LOOK).await;
     }
 }

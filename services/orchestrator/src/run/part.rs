@@ -12,6 +12,7 @@ use journal::record::Fact;
 use crate::error::Error;
 use crate::plan::{LEFT_OUT, ROOT, State, TaskStatus};
 use crate::run::runs::Runs;
+use crate::seal;
 
 /// Which part.
 #[derive(Debug, Clone)]
@@ -62,7 +63,7 @@ pub(crate) async fn admitted(
         workflow: state.workflow.name.clone(),
         principal: state.accepted.principal.clone(),
         mock: state.accepted.mock,
-        sensitive: state.workflow.tasks.iter().any(|t| t.sensitive),
+        sensitive: seal::has_any(&state.workflow),
         passes: state.accepted.passes_before + highest_pass(state),
     });
     let seen = seen.await?;
@@ -80,7 +81,7 @@ pub(crate) async fn admitted(
         return refused(format!("{}: {text}", part.run));
     }
     if seen.sensitive && seen.principal != principal {
-        let text = "was started by somebody else and has sensitive results";
+        let text = "was started by somebody else and has sensitive inputs or results";
         return refused(format!("{} {text}", part.run));
     }
     Ok(seen.passes)

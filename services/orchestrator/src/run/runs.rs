@@ -1,6 +1,6 @@
 //! All runs of this process: those under way, and the last that ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -221,10 +221,10 @@ impl Runs {
         self.in_memory(run).is_some()
     }
 
-    /// Whether a run of this shard is driven here.
-    pub(crate) fn drives(&self, shard: Shard) -> bool {
+    /// The shards of which a run is driven here.
+    pub(crate) fn driven(&self) -> BTreeSet<Shard> {
         let table = self.table();
-        table.live.keys().any(|run| shard_of(*run) == shard)
+        table.live.keys().map(|run| shard_of(*run)).collect()
     }
 
     /// Drops all that is known of a shard that is another's.
@@ -248,10 +248,6 @@ impl Runs {
         lost: Vec<Dispatch>,
     ) {
         let held = self.inner.shards.of_run(id);
-        if held.gone.is_cancelled() {
-            // Taken from this instance meanwhile: its next owner drives it.
-            return;
-        }
         let (outbox, inbox) = mpsc::channel(INBOX);
         let (ask, looks) = mpsc::channel(LOOKS);
         let last = u32::try_from(records.len()).unwrap_or(u32::MAX);
@@ -261,7 +257,15 @@ impl Runs {
             looks: ask,
             shown: shown.clone(),
         };
-        self.table().live.insert(id, live);
+        {
+            let mut table = self.table();
+            let driven = table.live.get(&id).is_some_and(|l| !l.inbox.is_closed());
+            // Taken from this instance meanwhile, or taken up twice: one driver is enough.
+            if driven || held.gone.is_cancelled() {
+                return;
+            }
+            table.live.insert(id, live);
+        }
         let origin = trace::Origin::of(&state.accepted.trace);
         let span = trace::run(&state.run, &state.workflow.name, &state.accepted.trace);
         let listed = if matches!(state.phase, Phase::Queued) {
@@ -349,12 +353,12 @@ impl Runs {
     /// has ended stays as it is.
     pub(crate) async fn ask(&self, run: &str, input: Input) -> Result<(), Error> {
         match self.settled(run).await? {
-            Standing::Live(live) => {
-                live.ask(input).await;
-                Ok(())
-            }
-            Standing::Ended(state) if state.ended() => Ok(()),
-            Standing::Ended(_) => Err(Error::Stopping),
+            Standing::Live(live) if live.ask(input).await => Ok(()),
+            // It ended meanwhile, or is driven here no more and has not heard of it.
+            _ => match self.settled(run).await? {
+                Standing::Ended(state) if state.ended() => Ok(()),
+                _ => Err(Error::Stopping),
+            },
         }
     }
 
@@ -389,10 +393,15 @@ impl Runs {
     /// it has another owner.
     pub(crate) fn lost(&self, id: RunId) {
         self.table().live.remove(&id);
-        if self.inner.shards.elsewhere(id).is_none() {
+        if !self.inner.cx.shutdown().is_cancelled() && self.inner.shards.elsewhere(id).is_none() {
             let runs = self.clone();
             self.inner.cx.spawn(load::take_up_again(runs, id));
         }
+    }
+
+    /// A run is driven here no more; whoever comes next finds it in its journal.
+    pub(crate) fn left(&self, id: RunId) {
+        self.table().live.remove(&id);
     }
 
     /// Where a run stands.

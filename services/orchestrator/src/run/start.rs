@@ -159,7 +159,11 @@ impl Start {
             Ok(ready) => self.begun_as(runs, id, ready).await,
             Err(error) => Err(error),
         };
-        if seals && !matches!(&begun, Ok(run) if *run == run_text(id)) {
+        let is_this = matches!(&begun, Ok(run) if *run == run_text(id));
+        // One that the store may have after all needs what is sealed for it; the sweep looks
+        // again.
+        let may_be = matches!(&begun, Err(Error::Store(_)));
+        if seals && !is_this && !may_be {
             seal::forget(runs.context(), &run_text(id)).await;
         }
         begun
