@@ -80,6 +80,9 @@ impl Others {
                 return None;
             }
         };
+        // Each start of an instance is at another address.
+        let owners = self.owners.all();
+        links.retain(|known, _| owners.values().any(|owner| owner.endpoint == *known));
         links.insert(url.to_owned(), link.clone());
         Some(link)
     }

@@ -18,7 +18,8 @@ use crate::run::attempt::{self, Setting};
 use crate::run::children::{self, Above};
 use crate::run::decide::decide;
 use crate::run::listen;
-use crate::run::runs::{Look, Message, Runs, Shown};
+use crate::run::live::{Look, Message, Shown};
+use crate::run::runs::Runs;
 
 /// Inputs taken into one commit at most.
 const BATCH_MAX: usize = 256;

@@ -16,7 +16,8 @@ use gearmesh_link::{Link, invoke, invoke_stream};
 use gearmesh_runtime::Call;
 
 use crate::plan::Input;
-use crate::run::runs::{Message, Runs};
+use crate::run::live::Message;
+use crate::run::runs::Runs;
 
 /// Wait before the events engine is asked again that was away.
 const AWAY: Duration = Duration::from_secs(1);

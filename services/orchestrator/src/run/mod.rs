@@ -12,6 +12,7 @@ mod events;
 mod fence;
 mod keep;
 mod listen;
+mod live;
 mod load;
 mod part;
 mod pin;

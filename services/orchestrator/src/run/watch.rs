@@ -9,8 +9,9 @@ use gearmesh_store::parse_run;
 use crate::error::Error;
 use crate::plan::State;
 use crate::run::events::events;
+use crate::run::live::Live;
 use crate::run::load;
-use crate::run::runs::{Live, Runs, Standing};
+use crate::run::runs::{Runs, Standing};
 use crate::seal;
 
 /// A watcher of one run: a state of its own that takes in what it has shown.
